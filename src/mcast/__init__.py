@@ -1,0 +1,43 @@
+"""IP multicast: sending to groups and receiving from them, on the interfaces that you choose.
+
+`McastTx` sends and `McastRx` receives, IPv4 and IPv6; `interfaces` lists the machine's network
+interfaces. Timeouts are in seconds and sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from ._addresses import SourceAddress
+from ._datagram import Datagram
+from ._errors import (
+    AddressError,
+    ClosedError,
+    InterfaceError,
+    JoinOutcome,
+    McastError,
+    MembershipError,
+    UnsupportedError,
+)
+from ._interfaces import Interface, default_interface, find_interfaces, interfaces
+from ._receiver import McastRx, Membership
+from ._sender import McastTx
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AddressError",
+    "ClosedError",
+    "Datagram",
+    "Interface",
+    "InterfaceError",
+    "JoinOutcome",
+    "McastError",
+    "McastRx",
+    "McastTx",
+    "Membership",
+    "MembershipError",
+    "SourceAddress",
+    "UnsupportedError",
+    "default_interface",
+    "find_interfaces",
+    "interfaces",
+]

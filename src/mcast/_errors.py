@@ -1,0 +1,61 @@
+"""The errors of the facade, over those that the low level defines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, NamedTuple
+
+from mcast_lowlevel import McastError, UnsupportedError
+
+if TYPE_CHECKING:
+    from ._interfaces import Interface
+
+__all__ = [
+    "AddressError",
+    "ClosedError",
+    "InterfaceError",
+    "JoinOutcome",
+    "McastError",
+    "MembershipError",
+    "UnsupportedError",
+]
+
+
+class AddressError(McastError, ValueError):
+    """A group, port or family that cannot be used; the message names it and what would do."""
+
+
+class InterfaceError(McastError, LookupError):
+    """No interface, or none that fits; the message names what was asked for and what there is."""
+
+
+class ClosedError(McastError):
+    """The sender or receiver was closed, before the call or during it."""
+
+
+class JoinOutcome(NamedTuple):
+    """JoinOutcome is what became of joining one group on one interface."""
+
+    group: IPv4Address | IPv6Address
+    interface: Interface
+    error: OSError | None
+    """The system's refusal; None where the group was joined."""
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        result = "joined" if self.error is None else self.error.strerror
+        return f"{self.group} on {self.interface.name}: {result}"
+
+
+class MembershipError(McastError, OSError):
+    """A group could not be joined. Its `errno` is the system's first refusal."""
+
+    def __init__(self, summary: str, outcomes: Sequence[JoinOutcome]) -> None:
+        """`outcomes` are all groups and interfaces that were tried, in that order."""
+        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+        # The refusals first: of a thousand groups they are what is looked for.
+        details = "; ".join(map(str, sorted(outcomes, key=lambda outcome: outcome.error is None)))
+        super().__init__(errors[0].errno if errors else None, f"{summary}: {details}")
+        self.outcomes = tuple(outcomes)
+        """What became of each group on each interface."""

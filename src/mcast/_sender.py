@@ -1,0 +1,342 @@
+"""McastTx: sending to a multicast group."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
+
+from mcast_lowlevel import (
+    SENDING_ADVICE,
+    SocketOption,
+    set_multicast_hops,
+    set_multicast_interface,
+    set_multicast_loop,
+    set_option,
+)
+
+from ._addresses import (
+    FAMILY_NAMES,
+    Address,
+    Group,
+    GroupLike,
+    SourceAddress,
+    family_of,
+    parse_family,
+    parse_group,
+    parse_port,
+    source_address,
+    without_scope,
+)
+from ._advice import advise
+from ._errors import AddressError, ClosedError, InterfaceError
+from ._interfaces import (
+    Interface,
+    InterfaceLike,
+    default_interface,
+    find_interfaces,
+    interfaces,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Buffer
+
+_LARGEST_PAYLOAD = {socket.AF_INET: 65535 - 20 - 8, socket.AF_INET6: 65535 - 8}
+"""Bytes: what is left of the IPv4 total length (RFC 791) and the IPv6 payload length (RFC 8200)."""
+
+
+Destination: TypeAlias = tuple[GroupLike, int]
+"""A group and a port, as `socket` writes addresses."""
+
+
+def _parse_destination(group: GroupLike, port: int) -> tuple[Group, int]:
+    # Nobody can receive on port 0, and sending to it fails.
+    return parse_group(group), parse_port(port, lowest=1)
+
+
+def _require_family(group: Group, family: socket.AddressFamily) -> None:
+    if group.family != family:
+        raise AddressError(
+            f"{group.address} is an {FAMILY_NAMES[group.family]} group, "
+            f"and the sender's family is {FAMILY_NAMES[family]}"
+        )
+
+
+def _parse_ttl(ttl: int) -> int:
+    if not isinstance(ttl, int) or isinstance(ttl, bool):
+        raise TypeError(f"a ttl is an int, not {type(ttl).__name__}")
+    if not 0 <= ttl <= 255:
+        raise ValueError(f"ttl {ttl} is out of range: 0 to 255")
+    return ttl
+
+
+def _choose_interface(
+    family: socket.AddressFamily, spec: InterfaceLike | None, scope: str | None
+) -> Interface:
+    """Return the one interface to send from, which has an address of `family`."""
+    wanted = scope if spec is None else spec
+    if wanted is None:
+        return _usual_interface(family)
+    found = find_interfaces(wanted)
+    if len(found) > 1:
+        names = ", ".join(item.name for item in found)
+        raise InterfaceError(f"{wanted!s} fits several interfaces, {names}: name one of them")
+    chosen = found[0]
+    if scope not in (None, chosen.name, str(chosen.index)):
+        raise InterfaceError(f"the group's scope is {scope} and the interface is {chosen.name}")
+    if not chosen.addresses(family):
+        raise InterfaceError(
+            f"interface {chosen.name} has no {FAMILY_NAMES[family]} address to send from: "
+            f"give it one, or choose another interface"
+        )
+    return chosen
+
+
+def _usual_interface(family: socket.AddressFamily) -> Interface:
+    """Return the default route's interface, else the only one that can send."""
+    chosen = default_interface(family)
+    if chosen is not None and chosen.addresses(family):
+        return chosen
+    able = [
+        item
+        for item in interfaces()
+        if item.is_up and item.supports_multicast and item.addresses(family)
+    ]
+    if len(able) == 1:
+        return able[0]
+    there = ", ".join(item.name for item in able) or "none that could send"
+    raise InterfaceError(
+        f"there is no default route for {FAMILY_NAMES[family]} that tells the interface to send "
+        f"from: name it with interface=; there are: {there}"
+    )
+
+
+def _address_in(spec: InterfaceLike | None, family: socket.AddressFamily) -> Address | None:
+    """Return the address that `spec` is, to be the source address, if it is one of `family`."""
+    if isinstance(spec, str):
+        try:
+            spec = ip_address(spec)
+        except ValueError:
+            return None
+    if isinstance(spec, IPv4Interface | IPv6Interface):
+        spec = spec.ip
+    if isinstance(spec, IPv4Address | IPv6Address) and family_of(spec) == family:
+        return without_scope(spec)
+    return None
+
+
+class McastTx:
+    """McastTx sends datagrams to a multicast group out of one interface.
+
+    It opens at construction and is a context manager that closes it.
+    """
+
+    def __init__(
+        self,
+        group: GroupLike | None = None,
+        port: int | None = None,
+        *,
+        family: int | None = None,
+        interface: InterfaceLike | None = None,
+        ttl: int = 1,
+        loopback: bool = False,
+        send_buffer: int | None = None,
+    ) -> None:
+        """Open a sender.
+
+        `group` and `port` are where `send` sends to; both may be left out for a sender that only
+        uses `sendto`, whose `family` is then IPv4 unless said. `interface` is the one to send out
+        of; an address names its interface and is the source address too. None takes the one of
+        the default route, or the only one that can send. `ttl` (the hop limit of IPv6) is how
+        far datagrams go: 0 stays on this host, 1 on the network, more passes routers.
+        `loopback` says whether receivers on this host hear them. `send_buffer` asks for that many
+        bytes of buffer in the system, which may grant less.
+
+        Raises `AddressError`, `InterfaceError`, `ValueError` or `TypeError` for what cannot be
+        used, before anything is opened, and `OSError` for what the system refuses.
+        """
+        self._family = socket.AF_INET if family is None else parse_family(family)
+        self._group: Address | None = None
+        self._port: int | None = None
+        scope = None
+        if group is not None and port is not None:
+            parsed, self._port = _parse_destination(group, port)
+            self._group, scope = parsed.address, parsed.scope
+            if family is None:
+                self._family = parsed.family
+            _require_family(parsed, self._family)
+        elif group is not None or port is not None:
+            raise AddressError("group and port belong together: give both or neither")
+        self._ttl = _parse_ttl(ttl)
+        self._loopback = bool(loopback)
+        if send_buffer is not None and send_buffer < 1:
+            raise ValueError(f"a send buffer of {send_buffer} bytes is too small: 1 or more")
+        self._interface = _choose_interface(self._family, interface, scope)
+        source = _address_in(interface, self._family)
+        if source is None and self._family == socket.AF_INET:
+            # Left to itself the kernel may take another interface's address (it does on lo).
+            # For IPv6 it never does, and chooses by the group's scope (RFC 6724 section 4).
+            source = self._interface.ipv4[0].ip
+        self._socket = self._open(source, send_buffer)
+        # A method of the socket's own: the shortest way for the call made most often.
+        self._send: Callable[[Buffer], int] = self._socket.send
+        if self._group is None:
+            self._send = self._refuse_no_group
+
+    def _open(self, source: Address | None, send_buffer: int | None) -> socket.socket:
+        sender = socket.socket(self._family, socket.SOCK_DGRAM)
+        try:
+            sockfd, family, index = sender.fileno(), self._family, self._interface.index
+            set_multicast_interface(sockfd, family, index)
+            set_multicast_hops(sockfd, family, self._ttl)
+            set_multicast_loop(sockfd, family, self._loopback)
+            if send_buffer is not None:
+                set_option(sockfd, family, SocketOption.SEND_BUFFER, send_buffer)
+            if source is not None:
+                sender.bind(self._sockaddr(source, 0))
+            if self._group is not None and self._port is not None:
+                sender.connect(self._sockaddr(self._group, self._port))
+        except OSError as error:
+            sender.close()
+            advise(error, SENDING_ADVICE)
+            raise
+        except BaseException:
+            sender.close()
+            raise
+        return sender
+
+    def _sockaddr(self, address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+        if isinstance(address, IPv4Address):
+            return str(address), port
+        return str(address), port, 0, self._interface.index
+
+    def send(self, data: Buffer) -> int:
+        """Send one datagram to the group and port given at construction.
+
+        Returns its size in bytes. Raises `ClosedError`, `AddressError` where no group was given,
+        and `OSError` for what the system refuses, `EMSGSIZE` for too large a payload among it.
+        """
+        try:
+            return self._send(data)
+        except OSError as error:
+            self._explain(error, data)
+            raise
+
+    def sendto(self, data: Buffer, address: Destination) -> int:
+        """Send one datagram to another group and port of the sender's family.
+
+        Returns its size in bytes. Raises as `send` does, and `AddressError` for an address that
+        cannot be used.
+        """
+        self._require_open()
+        group, port = _parse_destination(*address)
+        _require_family(group, self._family)
+        if group.scope not in (None, self._interface.name, str(self._interface.index)):
+            raise AddressError(
+                f"{group.address}%{group.scope} is not reached by this sender's interface, "
+                f"{self._interface.name}"
+            )
+        try:
+            return self._socket.sendto(data, self._sockaddr(group.address, port))
+        except OSError as error:
+            self._explain(error, data)
+            raise
+
+    def _explain(self, error: OSError, data: Buffer) -> None:
+        advise(error, SENDING_ADVICE)
+        if error.errno == errno.EMSGSIZE:
+            # Found out by the failure, so that no datagram that fits pays for a comparison.
+            raise OSError(
+                errno.EMSGSIZE,
+                f"a payload of {memoryview(data).nbytes} bytes is too large: UDP over "
+                f"{FAMILY_NAMES[self._family]} carries up to {_LARGEST_PAYLOAD[self._family]}",
+            ) from None
+
+    def _refuse_no_group(self, data: Buffer) -> NoReturn:
+        raise AddressError("no group was given at construction: use sendto(data, (group, port))")
+
+    def _refuse_closed(self, data: Buffer) -> NoReturn:
+        raise ClosedError("the sender is closed")
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ClosedError("the sender is closed")
+
+    @property
+    def group(self) -> Address | None:
+        """The group that `send` sends to."""
+        return self._group
+
+    @property
+    def port(self) -> int | None:
+        """The port that `send` sends to."""
+        return self._port
+
+    @property
+    def interface(self) -> Interface:
+        """The interface that datagrams go out of, as it was when the sender opened."""
+        return self._interface
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """`socket.AF_INET` or `socket.AF_INET6`."""
+        return self._family
+
+    @property
+    def ttl(self) -> int:
+        """The time to live (IPv4) or hop limit (IPv6) of the datagrams."""
+        return self._ttl
+
+    @property
+    def loopback(self) -> bool:
+        """Whether receivers on this host hear the datagrams."""
+        return self._loopback
+
+    @property
+    def local_address(self) -> SourceAddress:
+        """The address that receivers see as the source.
+
+        A sender without a group that has not sent yet has the unspecified address. Raises
+        `ClosedError`.
+        """
+        self._require_open()
+        host, port, *rest = self._socket.getsockname()
+        return source_address(host, port, *rest[1:])
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, -1 when closed."""
+        return self._socket.fileno()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the sender is closed."""
+        return self._socket.fileno() == -1
+
+    def close(self) -> None:
+        """Close the sender; closing twice is harmless."""
+        self._send = self._refuse_closed
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        """Return the sender; `ClosedError` when closed."""
+        self._require_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the sender."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Return the destination, the interface and whether it is closed."""
+        to = f"to {self._group} port {self._port} " if self._group else ""
+        state = " (closed)" if self.closed else ""
+        return f"<McastTx {to}by {self._interface.name}{state}>"

@@ -1,0 +1,114 @@
+"""The operating system's IP multicast as it is: structs, options, interfaces, messages.
+
+No policy, no defaults, no convenience: `mcast` has those. What differs between platforms has the
+same names here; what a platform lacks raises `UnsupportedError`.
+"""
+
+from __future__ import annotations
+
+from ._errors import McastError, UnsupportedError
+from ._options import get_option, getsockopt, set_option, setsockopt
+from ._platform import system
+from ._records import (
+    AddressRecord,
+    Ifaddr,
+    InterfaceFlag,
+    InterfaceRecord,
+    Message,
+    SockaddrLink,
+)
+from ._requests import (
+    block_source,
+    get_source_filter,
+    join_group,
+    join_source_group,
+    leave_group,
+    leave_source_group,
+    set_multicast_hops,
+    set_multicast_interface,
+    set_multicast_loop,
+    set_source_filter,
+    unblock_source,
+)
+from ._table import Option, SocketOption
+from ._values import (
+    FilterMode,
+    GroupFilter,
+    GroupReq,
+    GroupSourceReq,
+    In6Pktinfo,
+    InPktinfo,
+    IpMreq,
+    IpMreqn,
+    IpMreqSource,
+    Ipv6Mreq,
+    Sockaddr,
+    SockaddrIn,
+    SockaddrIn6,
+    Struct,
+)
+
+BINDING_ADVICE = system.BINDING_ADVICE
+MEMBERSHIP_ADVICE = system.MEMBERSHIP_ADVICE
+SENDING_ADVICE = system.SENDING_ADVICE
+MessageReader = system.MessageReader
+default_route_interface = system.default_route_interface
+getifaddrs = system.getifaddrs
+interface_records = system.interface_records
+scope_name = system.scope_name
+pack = system.structs.pack
+unpack = system.structs.unpack
+unpack_sockaddr = system.structs.unpack_sockaddr
+
+__all__ = [
+    "BINDING_ADVICE",
+    "MEMBERSHIP_ADVICE",
+    "SENDING_ADVICE",
+    "AddressRecord",
+    "FilterMode",
+    "GroupFilter",
+    "GroupReq",
+    "GroupSourceReq",
+    "Ifaddr",
+    "In6Pktinfo",
+    "InPktinfo",
+    "InterfaceFlag",
+    "InterfaceRecord",
+    "IpMreq",
+    "IpMreqSource",
+    "IpMreqn",
+    "Ipv6Mreq",
+    "McastError",
+    "Message",
+    "MessageReader",
+    "Option",
+    "Sockaddr",
+    "SockaddrIn",
+    "SockaddrIn6",
+    "SockaddrLink",
+    "SocketOption",
+    "Struct",
+    "UnsupportedError",
+    "block_source",
+    "default_route_interface",
+    "get_option",
+    "get_source_filter",
+    "getifaddrs",
+    "getsockopt",
+    "interface_records",
+    "join_group",
+    "join_source_group",
+    "leave_group",
+    "leave_source_group",
+    "pack",
+    "scope_name",
+    "set_multicast_hops",
+    "set_multicast_interface",
+    "set_multicast_loop",
+    "set_option",
+    "set_source_filter",
+    "setsockopt",
+    "unblock_source",
+    "unpack",
+    "unpack_sockaddr",
+]

@@ -1,0 +1,12 @@
+"""macOS: its structs, from the declarations that are proven for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ._generated.darwin import ffi
+from ._structs import Structs
+
+NAME: Final = "macOS"
+
+structs: Final = Structs(NAME, ffi)

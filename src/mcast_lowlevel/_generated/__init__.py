@@ -1,0 +1,1 @@
+"""The cffi modules that build_ffi.py emits from the declarations."""

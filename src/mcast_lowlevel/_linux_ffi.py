@@ -1,0 +1,39 @@
+"""The C library and the kernel's structs on Linux, with the types of just what is used."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+if sys.maxsize > 2**32:
+    from ._generated.linux import ffi
+else:
+    from ._generated.linux32 import ffi
+
+if TYPE_CHECKING:
+    from _cffi_backend import FFI
+
+    CData: TypeAlias = FFI.CData
+
+__all__ = ["ffi", "lib"]
+
+
+class LinuxLibrary(Protocol):
+    """Statically typed version of the C library's functions that we use."""
+
+    def setsockopt(
+        self, sockfd: int, level: int, optname: int, optval: CData, optlen: int
+    ) -> int: ...
+
+    def getsockopt(
+        self, sockfd: int, level: int, optname: int, optval: CData, optlen: CData
+    ) -> int: ...
+
+    def recvmsg(self, sockfd: int, msg: CData, flags: int) -> int: ...
+
+    def getifaddrs(self, ifap: CData) -> int: ...
+
+    def freeifaddrs(self, ifa: CData) -> None: ...
+
+
+lib = cast("LinuxLibrary", ffi.dlopen(None))

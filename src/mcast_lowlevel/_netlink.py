@@ -1,0 +1,214 @@
+"""Linux's routing messages (rtnetlink(7)): links, addresses and routes, a dump at a time."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from ._linux_ffi import ffi
+from ._records import AddressRecord
+
+if TYPE_CHECKING:
+    pass
+
+_RECEIVE_SIZE = 1 << 16
+"""Bytes. The kernel fills at most 32 KiB a message of a dump (rtnetlink, NLMSG_GOODSIZE)."""
+_ATTEMPTS = 10
+"""How often a dump is begun anew when the tables change under it."""
+
+_constant = ffi.integer_const
+
+
+class _InterruptedDumpError(Exception):
+    """The tables changed during the dump: it may lack entries, or have some twice."""
+
+
+class _Message(NamedTuple):
+    body: Any
+    """The fixed struct that follows the header; a copy, so that it outlives the buffer."""
+    attributes: dict[int, bytes]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Link is what RTM_GETLINK tells of one interface."""
+
+    index: int
+    name: str
+    alias: str
+    flags: int
+    mtu: int | None
+    link_address: bytes
+
+
+@dataclass(frozen=True)
+class Route:
+    """Route is one unicast route with a network interface."""
+
+    prefix_length: int
+    table: int
+    priority: int
+    interface: int
+
+
+def links() -> list[Link]:
+    """Return every interface of this network namespace, by one dump."""
+    found: list[Link] = []
+    # Statistics are most of a link's message, and nobody here reads them.
+    skip_statistics = _attribute("IFLA_EXT_MASK", _constant("RTEXT_FILTER_SKIP_STATS"))
+    for message in _dump("RTM_GETLINK", "struct ifinfomsg", {}, skip_statistics):
+        attributes = message.attributes
+        mtu = attributes.get(_constant("IFLA_MTU"))
+        found.append(
+            Link(
+                index=message.body.ifi_index,
+                name=_text(attributes[_constant("IFLA_IFNAME")]),
+                alias=_text(attributes.get(_constant("IFLA_IFALIAS"), b"")),
+                flags=message.body.ifi_flags,
+                mtu=None if mtu is None else _number(mtu),
+                link_address=attributes.get(_constant("IFLA_ADDRESS"), b""),
+            )
+        )
+    return found
+
+
+def addresses() -> list[AddressRecord]:
+    """Return every IPv4 and IPv6 address of this network namespace, by one dump."""
+    found: list[AddressRecord] = []
+    for message in _dump("RTM_GETADDR", "struct ifaddrmsg", {}):
+        # On a point-to-point link IFA_ADDRESS is the peer's and IFA_LOCAL ours (rtnetlink(7)).
+        attributes = message.attributes
+        local = attributes.get(_constant("IFA_LOCAL")) or attributes.get(_constant("IFA_ADDRESS"))
+        body = message.body
+        if local is None or body.ifa_family not in (socket.AF_INET, socket.AF_INET6):
+            continue
+        kind = IPv4Interface if body.ifa_family == socket.AF_INET else IPv6Interface
+        found.append(AddressRecord(body.ifa_index, kind((local, body.ifa_prefixlen))))
+    return found
+
+
+def routes(family: socket.AddressFamily) -> list[Route]:
+    """Return the unicast routes of `family` that lead to an interface, by one dump."""
+    found: list[Route] = []
+    for message in _dump("RTM_GETROUTE", "struct rtmsg", {"rtm_family": family}):
+        body, attributes = message
+        if body.rtm_type != _constant("RTN_UNICAST"):
+            continue
+        interface = _number(attributes.get(_constant("RTA_OIF"), b""))
+        nexthops = attributes.get(_constant("RTA_MULTIPATH"))
+        if nexthops is not None:
+            first = cast(Any, ffi.from_buffer("struct rtnexthop *", nexthops))
+            interface = first.rtnh_ifindex
+        if interface:
+            table = attributes.get(_constant("RTA_TABLE"))
+            priority = _number(attributes.get(_constant("RTA_PRIORITY"), b""))
+            found.append(
+                Route(
+                    body.rtm_dst_len,
+                    body.rtm_table if table is None else _number(table),
+                    priority,
+                    interface,
+                )
+            )
+    return found
+
+
+def _dump(
+    request: str, body: str, fields: dict[str, int], attributes: bytes = b""
+) -> list[_Message]:
+    for _ in range(_ATTEMPTS):
+        try:
+            return list(_dump_once(request, body, fields, attributes))
+        except _InterruptedDumpError:
+            continue
+    raise OSError(f"the kernel's tables changed during each of {_ATTEMPTS} {request} dumps")
+
+
+def _dump_once(
+    request: str, body: str, fields: dict[str, int], attributes: bytes
+) -> Iterator[_Message]:
+    with socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _constant("NETLINK_ROUTE")
+    ) as connection:
+        connection.bind((0, 0))
+        connection.send(_request(request, body, fields, attributes))
+        while True:
+            received = connection.recv(_RECEIVE_SIZE)
+            for kind, start, size in _headers(received):
+                if kind == _constant("NLMSG_DONE"):
+                    return
+                yield _parse(body, received, start, size)
+
+
+def _request(request: str, body: str, fields: dict[str, int], attributes: bytes) -> bytes:
+    content = bytes(ffi.buffer(ffi.new(f"{body} *", fields))) + attributes
+    header = ffi.new(
+        "struct nlmsghdr *",
+        {
+            "nlmsg_len": ffi.sizeof("struct nlmsghdr") + len(content),
+            "nlmsg_type": _constant(request),
+            "nlmsg_flags": _constant("NLM_F_REQUEST") | _constant("NLM_F_DUMP"),
+        },
+    )
+    return bytes(ffi.buffer(header)) + content
+
+
+def _attribute(name: str, value: int) -> bytes:
+    header = ffi.new(
+        "struct rtattr *",
+        {"rta_len": ffi.sizeof("struct rtattr") + 4, "rta_type": _constant(name)},
+    )
+    return bytes(ffi.buffer(header)) + value.to_bytes(4, sys.byteorder)
+
+
+def _headers(received: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield each message's type, and where in `received` its content starts and its size."""
+    memory = ffi.from_buffer(received)
+    header_size = ffi.sizeof("struct nlmsghdr")
+    position = 0
+    while position + header_size <= len(received):
+        header = _at("struct nlmsghdr *", memory, position)
+        if header.nlmsg_flags & _constant("NLM_F_DUMP_INTR"):
+            raise _InterruptedDumpError
+        if header.nlmsg_type == _constant("NLMSG_ERROR"):
+            error = _at("struct nlmsgerr *", memory, position + header_size).error
+            raise OSError(-error, os.strerror(-error))
+        yield header.nlmsg_type, position + header_size, header.nlmsg_len - header_size
+        position += _aligned(header.nlmsg_len)
+
+
+def _parse(body: str, received: bytes, start: int, size: int) -> _Message:
+    memory: Any = ffi.from_buffer(received)
+    struct = ffi.new(f"{body} *")
+    ffi.memmove(struct, memory + start, ffi.sizeof(body))
+    attributes: dict[int, bytes] = {}
+    header_size = ffi.sizeof("struct rtattr")
+    position = start + _aligned(ffi.sizeof(body))
+    while position + header_size <= start + size:
+        attribute = _at("struct rtattr *", memory, position)
+        end = position + attribute.rta_len
+        attributes[attribute.rta_type] = received[position + header_size : end]
+        position = _aligned(end)
+    return _Message(struct, attributes)
+
+
+def _at(pointer: str, memory: Any, position: int) -> Any:
+    return cast(Any, ffi.cast(pointer, memory + position))
+
+
+def _aligned(size: int) -> int:
+    """Round up to what messages and attributes are aligned to (NLMSG_ALIGN, RTA_ALIGN)."""
+    return (size + 3) & ~3
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, sys.byteorder)
+
+
+def _text(data: bytes) -> str:
+    return os.fsdecode(data.rstrip(b"\0"))

@@ -1,0 +1,82 @@
+"""What the operating system tells of interfaces and datagrams, as plain records."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import NamedTuple
+
+from ._values import Sockaddr
+
+
+class InterfaceFlag(enum.Flag):
+    """InterfaceFlag is what a system says of an interface's state and kind."""
+
+    UP = enum.auto()
+    """Switched on by the administrator."""
+    RUNNING = enum.auto()
+    """Able to carry datagrams now: a cable is plugged in."""
+    LOOPBACK = enum.auto()
+    POINT_TO_POINT = enum.auto()
+    MULTICAST = enum.auto()
+
+
+@dataclass(frozen=True)
+class AddressRecord:
+    """AddressRecord is one address of the interface with this index."""
+
+    index: int
+    address: IPv4Interface | IPv6Interface
+
+
+@dataclass(frozen=True)
+class InterfaceRecord:
+    """InterfaceRecord is one network interface, whatever its number of addresses."""
+
+    index: int
+    name: str
+    friendly_name: str
+    description: str
+    scope: str
+    """How this system writes the interface behind the ``%`` of a link-local address."""
+    link_address: bytes
+    mtu: int | None
+    flags: InterfaceFlag
+    addresses: tuple[IPv4Interface | IPv6Interface, ...]
+
+
+@dataclass(frozen=True)
+class SockaddrLink:
+    """SockaddrLink is a link layer's address: Linux's sockaddr_ll, macOS's sockaddr_dl."""
+
+    index: int
+    link_address: bytes
+
+
+class Ifaddr(NamedTuple):
+    """Ifaddr is one struct ifaddrs, as getifaddrs(3) gives it: an alias label under its own name.
+
+    An address of a family that is neither IPv4, IPv6 nor the link layer's is None.
+    """
+
+    ifa_name: str
+    ifa_flags: int
+    ifa_addr: Sockaddr | SockaddrLink | None
+    ifa_netmask: Sockaddr | SockaddrLink | None
+
+
+class Message(NamedTuple):
+    """Message is one received datagram with its packet information.
+
+    Addresses are as the system gave them, because most callers have seen them before and look
+    them up instead of decoding them again.
+    """
+
+    data: bytes
+    name: bytes
+    """The sender's sockaddr."""
+    destination: bytes
+    """The packed address that the datagram was sent to: 4 or 16 bytes."""
+    interface_index: int
+    """The interface that it arrived on."""

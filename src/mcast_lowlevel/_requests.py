@@ -1,0 +1,135 @@
+"""Membership requests and the settings of a sender, for both address families.
+
+The functions are RFC 3678's, by interface index: ``(interface, group, source)`` in that order.
+Each raises `UnsupportedError` for what the platform lacks and `OSError` with the system's errno.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from socket import AddressFamily
+from typing import TypeAlias
+
+from ._options import find_option, getsockopt, set_option
+from ._platform import system
+from ._table import SocketOption
+from ._values import (
+    FilterMode,
+    GroupFilter,
+    GroupReq,
+    GroupSourceReq,
+    IpMreqn,
+    Sockaddr,
+    SockaddrIn,
+    SockaddrIn6,
+)
+
+Address: TypeAlias = IPv4Address | IPv6Address
+
+_ATTEMPTS = 10
+"""How often a source filter that grows while it is read is read again."""
+
+
+def family_of(address: Address) -> AddressFamily:
+    """Return the address family that `address` belongs to."""
+    return AddressFamily.AF_INET if address.version == 4 else AddressFamily.AF_INET6
+
+
+def sockaddr(address: Address) -> Sockaddr:
+    """Return `address` as a socket address without a port or a scope."""
+    if isinstance(address, IPv4Address):
+        return SockaddrIn(address)
+    return SockaddrIn6(address)
+
+
+def join_group(sockfd: int, interface: int, group: Address) -> None:
+    """Receive `group` on the interface with that index, from any source."""
+    _group_request(sockfd, SocketOption.JOIN_GROUP, interface, group)
+
+
+def leave_group(sockfd: int, interface: int, group: Address) -> None:
+    """End the membership of `group` on that interface, whatever its sources."""
+    _group_request(sockfd, SocketOption.LEAVE_GROUP, interface, group)
+
+
+def join_source_group(sockfd: int, interface: int, group: Address, source: Address) -> None:
+    """Receive `group` on that interface from `source`, and from those joined before."""
+    _source_request(sockfd, SocketOption.JOIN_SOURCE_GROUP, interface, group, source)
+
+
+def leave_source_group(sockfd: int, interface: int, group: Address, source: Address) -> None:
+    """No longer receive `group` on that interface from `source`; the last one ends it."""
+    _source_request(sockfd, SocketOption.LEAVE_SOURCE_GROUP, interface, group, source)
+
+
+def block_source(sockfd: int, interface: int, group: Address, source: Address) -> None:
+    """No longer receive `source` in a membership for any source."""
+    _source_request(sockfd, SocketOption.BLOCK_SOURCE, interface, group, source)
+
+
+def unblock_source(sockfd: int, interface: int, group: Address, source: Address) -> None:
+    """Receive a source again that was blocked."""
+    _source_request(sockfd, SocketOption.UNBLOCK_SOURCE, interface, group, source)
+
+
+def set_source_filter(
+    sockfd: int, interface: int, group: Address, mode: FilterMode, sources: tuple[Address, ...]
+) -> None:
+    """Replace the whole source filter of a membership (RFC 3678 section 5.2.1).
+
+    Including no source ends the membership.
+    """
+    slist = tuple(sockaddr(source) for source in sources)
+    request = GroupFilter(interface, sockaddr(group), mode, slist)
+    set_option(sockfd, family_of(group), SocketOption.SOURCE_FILTER, request)
+
+
+def get_source_filter(
+    sockfd: int, interface: int, group: Address
+) -> tuple[FilterMode, tuple[Address, ...]]:
+    """Return the mode and the sources of a membership (RFC 3678 section 5.2.2)."""
+    option = find_option(SocketOption.SOURCE_FILTER, family_of(group))
+    room: tuple[Sockaddr, ...] = ()
+    for _ in range(_ATTEMPTS):
+        request = GroupFilter(interface, sockaddr(group), FilterMode.INCLUDE, room)
+        answer = getsockopt(sockfd, option.level, option.name, system.structs.pack(request))
+        count = system.structs.source_count(answer)
+        if count <= len(room):
+            found = system.structs.unpack(GroupFilter, answer)
+            return found.gf_fmode, tuple(source[0] for source in found.gf_slist)
+        room = (sockaddr(group),) * count
+    raise OSError(f"the source filter of {group} changed during each of {_ATTEMPTS} readings")
+
+
+def set_multicast_interface(sockfd: int, family: AddressFamily, interface: int) -> None:
+    """Send multicast datagrams out of the interface with that index."""
+    any_address = IPv4Address(0)
+    set_option(
+        sockfd,
+        family,
+        SocketOption.MULTICAST_INTERFACE,
+        IpMreqn(any_address, any_address, interface)
+        if find_option(SocketOption.MULTICAST_INTERFACE, family).ctype == "struct ip_mreqn"
+        else interface,
+    )
+
+
+def set_multicast_hops(sockfd: int, family: AddressFamily, hops: int) -> None:
+    """Let multicast datagrams pass `hops` routers less one: 0 keeps them on this host."""
+    set_option(sockfd, family, SocketOption.MULTICAST_HOPS, hops)
+
+
+def set_multicast_loop(sockfd: int, family: AddressFamily, loop: bool) -> None:
+    """Say whether this host hears the multicast datagrams that it sends itself."""
+    set_option(sockfd, family, SocketOption.MULTICAST_LOOP, int(loop))
+
+
+def _group_request(sockfd: int, which: SocketOption, interface: int, group: Address) -> None:
+    set_option(sockfd, family_of(group), which, GroupReq(interface, sockaddr(group)))
+
+
+def _source_request(
+    sockfd: int, which: SocketOption, interface: int, group: Address, source: Address
+) -> None:
+    request = GroupSourceReq(interface, sockaddr(group), sockaddr(source))
+    set_option(sockfd, family_of(group), which, request)

@@ -1,0 +1,91 @@
+"""Fixtures: hosts to test between, and groups and ports that no other test uses."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.hosts import Host, Network
+from tests.layouts import PROPERTY, Facts
+
+# Ports below the range that systems hand out themselves (Linux: from 32768), and groups from the
+# blocks for local use (RFC 2365, RFC 7346); a share of both for each worker of pytest-xdist.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.cycle(range(20000 + 100 * _worker, 20100 + 100 * _worker))
+_numbers = itertools.cycle(range(1, 0xFFFF))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many facts of the declarations were held against which compiler."""
+    checked = [
+        (name.removeprefix(PROPERTY), Facts(*counts))
+        for report in terminalreporter.getreports("passed")
+        for name, counts in report.user_properties
+        if name.startswith(PROPERTY)
+    ]
+    if not checked:
+        return
+    terminalreporter.section("declarations compared with compilers")
+    row = "{:<22}" + "{:>9}" * 5
+    terminalreporter.line(row.format("target", "sizes", "offsets", "widths", "constants", "all"))
+    for target, facts in sorted(checked):
+        terminalreporter.line(row.format(target, *facts, sum(facts)))
+
+
+@pytest.fixture
+def new_port() -> Callable[[], int]:
+    """Return a function that gives another free port at each call."""
+    return lambda: next(_ports)
+
+
+@pytest.fixture
+def port(new_port: Callable[[], int]) -> int:
+    """Return a port that no other test uses."""
+    return new_port()
+
+
+@pytest.fixture
+def new_group() -> Callable[[int], str]:
+    """Return a function that gives another group of IP version 4 or 6 at each call."""
+
+    def new(version: int) -> str:
+        number = next(_numbers)
+        if version == 4:
+            return f"239.{_worker}.{number >> 8}.{number & 255}"
+        return f"ff15::{_worker + 1:x}:{number:x}"
+
+    return new
+
+
+@pytest.fixture
+def group4(new_group: Callable[[int], str]) -> str:
+    """Return an IPv4 group that no other test uses."""
+    return new_group(4)
+
+
+@pytest.fixture
+def group6(new_group: Callable[[int], str]) -> str:
+    """Return an IPv6 group that no other test uses."""
+    return new_group(6)
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """Return a network without hosts."""
+    with Network() as network:
+        yield network
+
+
+@pytest.fixture
+def two_hosts(network: Network) -> tuple[Host, Host]:
+    """Return two hosts, each with ``eth0`` on one segment."""
+    return network.host("alice", eth0=0), network.host("bob", eth0=0)
+
+
+@pytest.fixture
+def open_descriptors() -> Callable[[], int]:
+    """Return a function that counts this process's open descriptors."""
+    return lambda: len(os.listdir("/dev/fd"))
