@@ -49,9 +49,12 @@ class Interface:
         return self.name
 
     def addresses(self, family: socket.AddressFamily) -> tuple[Address, ...]:
-        """Return the addresses of `family`, without their prefix lengths."""
+        """Return the addresses of `family` as sockets take them: with scope, without prefix length.
+
+        `IPv6Interface.ip` would lose the scope.
+        """
         found = self.ipv4 if family == socket.AF_INET else self.ipv6
-        return tuple(address.ip for address in found)
+        return tuple(ip_address(str(address).partition("/")[0]) for address in found)
 
 
 InterfaceLike: TypeAlias = (
@@ -108,8 +111,9 @@ def find_interfaces(
     found = _matching(spec, candidates)
     if not found:
         there = ", ".join(f"{item.name} (index {item.index})" for item in candidates) or "none"
+        wanted = repr(spec) if isinstance(spec, str) else str(spec)
         raise InterfaceError(
-            f"no interface has the name, address or index {spec!s}; there are: {there}"
+            f"no interface has the name, address or index {wanted}; there are: {there}"
         )
     return found
 
