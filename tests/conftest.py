@@ -7,9 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.hosts import Host, Network
 from tests.layouts import PROPERTY, Facts
+
+# A machine may be busy with other tests: how long an example takes says nothing.
+settings.register_profile("mcast", deadline=None)
+settings.load_profile("mcast")
 
 # Ports below the range that systems hand out themselves (Linux: from 32768), and groups from the
 # blocks for local use (RFC 2365, RFC 7346); a share of both for each worker of pytest-xdist.

@@ -26,8 +26,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ROOT = Path(__file__).resolve().parent.parent
-TIMEOUT = 20.0
-"""Seconds that anything may take that has no limit of its own."""
+TIMEOUT = 120.0
+"""Seconds that anything may take: so many that only what never ends reaches them."""
 
 # Reading its input, it ends when this process does, however that ends.
 _HOLDER = ["sh", "-c", "echo held; exec cat >/dev/null"]

@@ -10,6 +10,7 @@ import pytest
 
 import build_ffi
 from tests.compilers import require_c_compiler
+from tests.hosts import TIMEOUT
 
 
 @pytest.mark.parametrize("platform", build_ffi.PLATFORMS, ids=lambda platform: platform.module)
@@ -31,7 +32,7 @@ def test_loading_a_module_needs_no_parser(platform: build_ffi.Platform) -> None:
         "print(*sorted(set(sys.modules) - before - set(sys.stdlib_module_names)))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=TIMEOUT
     )
     assert set(result.stdout.split()) <= {
         "_cffi_backend",

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 import mcast
-from tests.hosts import Host, Network
+from tests.hosts import TIMEOUT, Host, Network
 
 
 def receive(
     groups: list[str], port: int, count: int, interfaces: list[str] | None = None
 ) -> Iterator[Any]:
     """Yield "ready", then what is known of each of `count` datagrams."""
-    with mcast.McastRx(groups, port, interfaces=interfaces, timeout=10) as rx:
+    with mcast.McastRx(groups, port, interfaces=interfaces, timeout=TIMEOUT) as rx:
         yield "ready"
         for _, datagram in zip(range(count), rx, strict=False):
             yield [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import ROOT, Host, Network, RemoteError
+from tests.hosts import ROOT, TIMEOUT, Host, Network, RemoteError
 from tests.skipping import skip_unless_ci
 
 
@@ -98,7 +98,7 @@ def test_needs_no_root(tmp_path: Path, open_descriptors: Callable[[], int]) -> N
         text=True,
         cwd=tmp_path.root,
         check=False,
-        timeout=20,
+        timeout=TIMEOUT,
     )
     assert (result.stdout, result.stderr) == ("10.77.0.1\n", "")
     assert open_descriptors() == before

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import mcast
-from tests.hosts import Network
+from tests.hosts import TIMEOUT, Network
 
 Descriptors = Callable[[], int]
 
@@ -36,13 +36,14 @@ def test_recv_waits_as_long_as_it_is_told(group4: str) -> None:
             rx.recv()
 
 
-def test_recv_without_a_timeout_waits_for_a_datagram(group4: str) -> None:
-    """With None recv waits until something arrives."""
+@pytest.mark.parametrize("timeout", [None, 1e12, float("inf")])
+def test_recv_waits_for_a_datagram(group4: str, timeout: float | None) -> None:
+    """Without a timeout, or with one that no system call takes, recv waits until one arrives."""
     with (
-        mcast.McastRx(group4, 0, interfaces="lo") as rx,
+        mcast.McastRx(group4, 0, interfaces="lo", timeout=timeout) as rx,
         mcast.McastTx(group4, rx.port, interface="lo", loopback=True) as tx,
     ):
-        assert rx.timeout is None
+        assert rx.timeout == timeout
         timer = threading.Timer(0.05, tx.send, [b"at last"])
         timer.start()
         assert rx.recv().data == b"at last"
@@ -53,7 +54,7 @@ def test_datagrams_come_in_order_and_whole(group4: str) -> None:
     """Datagrams of every size up to UDP's largest come whole, in the order of sending."""
     sizes = [0, 1, 100, 1500, 9000, 65507]
     with (
-        mcast.McastRx(group4, 0, interfaces="lo", timeout=5) as rx,
+        mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT) as rx,
         mcast.McastTx(group4, rx.port, interface="lo", loopback=True) as tx,
     ):
         for size in sizes:
@@ -66,7 +67,7 @@ def _close_when_waiting(rx: mcast.McastRx) -> threading.Thread:
 
     def close() -> None:
         state = Path(f"/proc/self/task/{threading.main_thread().native_id}/wchan")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + TIMEOUT
         while "poll" not in state.read_text(encoding="ascii") and time.monotonic() < deadline:
             pass
         rx.close()
@@ -79,7 +80,7 @@ def _close_when_waiting(rx: mcast.McastRx) -> threading.Thread:
 def test_closing_wakes_whoever_waits(group4: str, open_descriptors: Descriptors) -> None:
     """A thread that waits in recv gets ClosedError when another closes, and nothing is left."""
     before = open_descriptors()
-    rx = mcast.McastRx(group4, 0, interfaces="lo", timeout=20)
+    rx = mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT)
     thread = _close_when_waiting(rx)
     with pytest.raises(mcast.ClosedError, match="closed"):
         rx.recv()
@@ -90,7 +91,7 @@ def test_closing_wakes_whoever_waits(group4: str, open_descriptors: Descriptors)
 def test_iteration_ends_when_closed(group4: str) -> None:
     """A loop over a receiver ends without an error when another thread closes it."""
     with (
-        mcast.McastRx(group4, 0, interfaces="lo", timeout=20) as rx,
+        mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT) as rx,
         mcast.McastTx(group4, rx.port, interface="lo", loopback=True) as tx,
     ):
         tx.send(b"one")
@@ -108,7 +109,7 @@ def test_iteration_ends_when_closed(group4: str) -> None:
 def test_a_signal_handler_may_close(group4: str, open_descriptors: Descriptors) -> None:
     """Closing from a signal handler of the very thread that waits ends the wait."""
     before = open_descriptors()
-    rx = mcast.McastRx(group4, 0, interfaces="lo", timeout=20)
+    rx = mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT)
 
     def close(_number: int, _frame: FrameType | None) -> None:
         rx.close()
@@ -127,7 +128,7 @@ def test_two_threads_share_a_stream(group4: str) -> None:
     """Two threads that receive at once get each datagram once between them."""
     count = 2000
     with (
-        mcast.McastRx(group4, 0, interfaces="lo", timeout=20) as rx,
+        mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT) as rx,
         mcast.McastTx(group4, rx.port, interface="lo", loopback=True) as tx,
     ):
         got: list[int] = []
@@ -146,7 +147,7 @@ def test_two_threads_share_a_stream(group4: str) -> None:
             tx.send(str(number).encode())
             while len(got) < number - 50:  # Stay within the socket's buffer.
                 time.sleep(0)
-        assert done.wait(20)
+        assert done.wait(TIMEOUT)
         rx.close()
         for thread in threads:
             thread.join()
@@ -180,8 +181,8 @@ def test_receivers_share_a_port(new_group: Callable[[int], str], port: int) -> N
     """Several receivers on a port each get their own groups, and their own copy of a shared one."""
     shared, own = new_group(4), new_group(4)
     with (
-        mcast.McastRx(shared, port, interfaces="lo", timeout=5) as first,
-        mcast.McastRx([own, shared], port, interfaces="lo", timeout=5) as second,
+        mcast.McastRx(shared, port, interfaces="lo", timeout=TIMEOUT) as first,
+        mcast.McastRx([own, shared], port, interfaces="lo", timeout=TIMEOUT) as second,
         mcast.McastTx(interface="lo", loopback=True) as tx,
     ):
         tx.sendto(b"own", (own, port))
@@ -221,7 +222,8 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"interfaces": []}, mcast.InterfaceError, "no interface to join on"),
     ({"interfaces": 1.5}, TypeError, "not float"),
     ({"groups": "ff12::1%nosuch0"}, mcast.InterfaceError, "'nosuch0'"),
-    ({"timeout": -1}, ValueError, "a timeout of -1 s is negative"),
+    ({"timeout": -1}, ValueError, "a timeout of -1 s is not 0 or more"),
+    ({"timeout": float("nan")}, ValueError, "a timeout of nan s is not 0 or more"),
 ]
 
 
@@ -329,7 +331,7 @@ def test_descriptors_above_1023_work(group4: str) -> None:
         pytest.fail(f"needs 1,100 descriptors (ulimit -n): {error}")
     try:
         with (
-            mcast.McastRx(group4, 0, interfaces="lo", timeout=5) as rx,
+            mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT) as rx,
             mcast.McastTx(group4, rx.port, interface="lo", loopback=True) as tx,
         ):
             assert min(rx.filenos()) > 1023

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import mcast_lowlevel as low
-from tests.hosts import Host
+from tests.hosts import TIMEOUT, Host
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -27,7 +27,7 @@ def filtering(
     index = socket.if_nametoindex(interface)
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         fd = sock.fileno()
-        sock.settimeout(10)
+        sock.settimeout(TIMEOUT)
         sock.bind(("", port))
         low.set_option(fd, family, low.SocketOption.MULTICAST_ALL, 0)
 

@@ -13,7 +13,7 @@ import pytest
 
 import mcast
 from mcast_lowlevel import SocketOption, get_option
-from tests.hosts import Host, Network
+from tests.hosts import TIMEOUT, Host, Network
 
 Descriptors = Callable[[], int]
 
@@ -22,7 +22,7 @@ Descriptors = Callable[[], int]
 def loopback_pair(group4: str) -> Iterator[tuple[mcast.McastRx, mcast.McastTx]]:
     """Return a receiver and a sender of one group on the loopback interface."""
     with (
-        mcast.McastRx(group4, 0, interfaces="lo", timeout=5) as rx,
+        mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT) as rx,
         mcast.McastTx(group4, rx.port, interface="lo", loopback=True) as tx,
     ):
         yield rx, tx
@@ -45,7 +45,7 @@ def test_sendto_reaches_another_group(
     """A datagram goes to the group and port given with it, whatever the constructor's were."""
     _, tx = loopback_pair
     other = new_group(4)
-    with mcast.McastRx(other, 0, interfaces="lo", timeout=5) as rx:
+    with mcast.McastRx(other, 0, interfaces="lo", timeout=TIMEOUT) as rx:
         assert tx.sendto(b"elsewhere", (other, rx.port)) == 9
         assert str(rx.recv().group) == other
 
@@ -53,7 +53,7 @@ def test_sendto_reaches_another_group(
 def test_a_sender_without_a_group_sends_to_any(group4: str) -> None:
     """Without a group, sendto works and send says how to send."""
     with (
-        mcast.McastRx(group4, 0, interfaces="lo", timeout=5) as rx,
+        mcast.McastRx(group4, 0, interfaces="lo", timeout=TIMEOUT) as rx,
         mcast.McastTx(interface="lo", loopback=True) as tx,
     ):
         assert (tx.group, tx.port, tx.family) == (None, None, socket.AF_INET)
@@ -88,7 +88,7 @@ def test_the_defaults_stay_on_the_network(group4: str, port: int) -> None:
 def heard_from_itself(group: str, port: int) -> str:
     """Return the first datagram heard of a sender without and one with loopback."""
     with (
-        mcast.McastRx(group, port, interfaces="eth0", timeout=5) as rx,
+        mcast.McastRx(group, port, interfaces="eth0", timeout=TIMEOUT) as rx,
         mcast.McastTx(group, port, interface="eth0", loopback=False) as quiet,
         mcast.McastTx(group, port, interface="eth0", loopback=True) as loud,
     ):
@@ -257,7 +257,7 @@ def test_a_sender_tells_about_itself(group4: str, port: int) -> None:
 
 def over_all_ttls(group: str, port: int) -> list[int]:
     """Send with several hop limits to a receiver on the own host."""
-    with mcast.McastRx(group, port, interfaces="eth0", timeout=5) as rx:
+    with mcast.McastRx(group, port, interfaces="eth0", timeout=TIMEOUT) as rx:
         for ttl in (0, 1, 255):
             with mcast.McastTx(group, port, interface="eth0", ttl=ttl, loopback=True) as tx:
                 tx.send(bytes([ttl]))
@@ -266,7 +266,7 @@ def over_all_ttls(group: str, port: int) -> list[int]:
 
 def hears(group: str, port: int) -> Iterator[Any]:
     """Yield "ready", then the first byte of two datagrams."""
-    with mcast.McastRx(group, port, interfaces="eth0", timeout=5) as rx:
+    with mcast.McastRx(group, port, interfaces="eth0", timeout=TIMEOUT) as rx:
         yield "ready"
         for _ in range(2):
             yield rx.recv().data[0]

@@ -36,6 +36,7 @@ from mcast_lowlevel import (
 )
 from tests import strategies
 from tests.compilers import require_c_compiler
+from tests.hosts import TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +165,7 @@ def compiled_packer(
     def run(values: tuple[Struct, ...]) -> list[bytes]:
         script = "\n".join(" ".join(_words(value)) for value in values) + "\n"
         result = subprocess.run(
-            [program], input=script, capture_output=True, text=True, check=True, timeout=20
+            [program], input=script, capture_output=True, text=True, check=True, timeout=TIMEOUT
         )
         return [bytes.fromhex(line) for line in result.stdout.splitlines()]
 
@@ -240,6 +241,6 @@ def test_importing_needs_cffi_and_the_standard_library_only() -> None:
         "print(*sorted(new - set(sys.stdlib_module_names)))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=TIMEOUT
     )
     assert result.stdout.split() == ["_cffi_backend", "mcast", "mcast_lowlevel"]

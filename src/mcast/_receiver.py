@@ -47,6 +47,8 @@ class _Default(enum.Enum):
 
 
 _DEFAULT: Final = _Default.TIMEOUT
+_LONGEST_WAIT = 86400.0
+"""Seconds. The system takes no wait of any length at once: 24.8 days are too long for poll(2)."""
 _KNOWN_SOURCES = 1024
 """How many senders' addresses are remembered in words."""
 
@@ -66,8 +68,8 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _parse_timeout(timeout: float | None) -> float | None:
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"a timeout of {timeout} s is negative: None waits for ever")
+    if timeout is not None and not timeout >= 0:  # Nor is NaN.
+        raise ValueError(f"a timeout of {timeout} s is not 0 or more: None waits for ever")
     return timeout
 
 
@@ -235,7 +237,7 @@ class McastRx:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError(f"nothing was received within {timeout} s")
-            self._refill(self._waiter.wait(left))
+            self._refill(self._waiter.wait(None if left is None else min(left, _LONGEST_WAIT)))
 
     def _take(self, deadline: float | None) -> Datagram | None:
         """Return the next datagram that is here now, from each ready socket in turn."""

@@ -1,0 +1,1 @@
+"""Benchmarks of mcast, run by ``python -m benchmarks``."""
