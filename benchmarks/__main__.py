@@ -28,7 +28,7 @@ def spent(call: Callable[[], object]) -> float:
 def median_ratio(
     prepare: Callable[[], object], ours: Callable[[], object], theirs: Callable[[], object]
 ) -> float:
-    """Return how much longer `ours` takes than `theirs`; `prepare` runs before each call of both."""
+    """Return how much longer `ours` takes than `theirs`, each time after a burst of `prepare`."""
     ratios: list[float] = []
     for _ in range(ROUNDS):
         spent(prepare)

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Self
 
 from mcast_lowlevel import (
@@ -247,7 +246,12 @@ class McastRx:
             ready = self._ready
             while ready:
                 taken = ready.popleft()
-                message = self._reader.read(taken.fileno())
+                try:
+                    message = self._reader.read(taken.fileno())
+                except OSError:
+                    if self._closed:  # By a signal handler, between those two calls.
+                        raise ClosedError("the receiver is closed") from None
+                    raise
                 if message is None:
                     continue
                 ready.append(taken)
@@ -334,12 +338,7 @@ class McastRx:
             raise ClosedError("the receiver is closed")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the receiver."""
         self.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
-from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
 
 from mcast_lowlevel import (
@@ -326,12 +325,7 @@ class McastTx:
         self._require_open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the sender."""
         self.close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
+from ._getifaddrs import IfaddrsLibrary
+
 if sys.maxsize > 2**32:
     from ._generated.linux import ffi
 else:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ffi", "lib"]
 
 
-class LinuxLibrary(Protocol):
+class LinuxLibrary(IfaddrsLibrary, Protocol):
     """Statically typed version of the C library's functions that we use."""
 
     def setsockopt(
@@ -30,10 +32,6 @@ class LinuxLibrary(Protocol):
     ) -> int: ...
 
     def recvmsg(self, sockfd: int, msg: CData, flags: int) -> int: ...
-
-    def getifaddrs(self, ifap: CData) -> int: ...
-
-    def freeifaddrs(self, ifa: CData) -> None: ...
 
 
 lib = cast("LinuxLibrary", ffi.dlopen(None))
