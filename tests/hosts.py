@@ -114,7 +114,6 @@ class Host:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
-            cwd=ROOT,
             timeout=TIMEOUT,
         )
         return result.stdout
@@ -160,7 +159,6 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=ROOT,
         )
 
     def _remote(

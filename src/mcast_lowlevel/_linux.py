@@ -196,7 +196,7 @@ BINDING_ADVICE: Final = {
 SENDING_ADVICE: Final = {
     errno.ENETUNREACH: (
         "no route leads to the group: see that the interface is up (`ip link`); IPv6 over "
-        "loopback needs a route, for example `ip -6 route add table local ff00::/8 dev lo`"
+        "loopback needs a local route: `ip -6 route add local ff00::/8 dev lo`"
     ),
     errno.ENODEV: "the sending interface no longer exists",
     errno.EPERM: "a firewall rule on this host forbids the datagram: see `nft list ruleset`",

@@ -25,7 +25,7 @@ class _Seconds(click.FloatRange):
         return seconds
 
 
-# Ten days: the system counts what it waits in milliseconds, and cannot count more than 24 days.
+# Ten days. Sleeping takes no wait of any length: an infinite one is an OverflowError.
 _LONGEST: Final = 864_000
 SECONDS: Final = _Seconds(min=0, max=_LONGEST)
 SECONDS_OVER_ZERO: Final = _Seconds(min=0, max=_LONGEST, min_open=True)
