@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import settings
@@ -16,11 +18,15 @@ from tests.layouts import PROPERTY, Facts
 settings.register_profile("mcast", deadline=None)
 settings.load_profile("mcast")
 
-# Ports below the range that systems hand out themselves (Linux: from 32768), and groups from the
-# blocks for local use (RFC 2365, RFC 7346); a share of both for each worker of pytest-xdist.
+# Ports below those that systems hand out themselves (Linux: from 32768), a share for each worker
+# of pytest-xdist; and groups from the blocks for local use (RFC 2365, RFC 7346), from a start that
+# another session on this machine does not share.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _ports = itertools.cycle(range(20000 + 100 * _worker, 20100 + 100 * _worker))
-_numbers = itertools.cycle(range(1, 0xFFFF))
+_groups = {
+    4: itertools.count(secrets.randbelow(2**23) + int(IPv4Address("239.0.0.0"))),
+    6: itertools.count(secrets.randbelow(2**95) + int(IPv6Address("ff15::"))),
+}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -55,14 +61,7 @@ def port(new_port: Callable[[], int]) -> int:
 @pytest.fixture
 def new_group() -> Callable[[int], str]:
     """Return a function that gives another group of IP version 4 or 6 at each call."""
-
-    def new(version: int) -> str:
-        number = next(_numbers)
-        if version == 4:
-            return f"239.{_worker}.{number >> 8}.{number & 255}"
-        return f"ff15::{_worker + 1:x}:{number:x}"
-
-    return new
+    return lambda version: str(ip_address(next(_groups[version])))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import base64
 import json
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -154,8 +153,7 @@ def _close_on_signals(rx: mcast.McastRx) -> None:
     """Close `rx` at Ctrl-C and SIGTERM, which ends receiving."""
 
     def close(_number: int, _frame: FrameType | None) -> None:
-        # In a thread, as the signal may come while this one is about to read from the sockets.
-        threading.Thread(target=rx.close).start()
+        rx.close()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, close)
