@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,6 +37,32 @@ def send(
         for text in texts:
             tx.send(text.encode())
         return list(tx.local_address)
+
+
+def receive_story(group: str, port: int) -> Iterator[Any]:
+    """Yield "ready", then what a datagram tells beside its payload and addresses."""
+    with mcast.McastRx(group, port, timeout=TIMEOUT) as rx:
+        yield "ready"
+        datagram = rx.recv()
+        yield [datagram.ttl, datagram.timestamp_ns, datagram.truncated, datagram.interface_index]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_datagram_tells_its_hop_limit_and_time(
+    two_hosts: tuple[Host, Host], new_group: Callable[[int], str], port: int, version: int
+) -> None:
+    """The hop limit is the sender's; the time of arrival lies between sending and asking."""
+    alice, bob = two_hosts
+    group = new_group(version)
+    with bob.start(receive_story, group, port) as receiver:
+        assert receiver.next() == "ready"
+        before = time.time_ns()
+        alice.call(send, (group, port), ["x" * 1400], "eth0", 17)
+        ((ttl, timestamp_ns, truncated, index),) = receiver.finish()
+        after = time.time_ns()
+    assert (ttl, truncated) == (17, False)
+    assert before <= timestamp_ns <= after
+    assert index == bob.ip("address", "show", "dev", "eth0")[0]["ifindex"]
 
 
 @pytest.mark.parametrize("version", [4, 6])

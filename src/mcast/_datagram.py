@@ -19,6 +19,13 @@ class Datagram(NamedTuple):
     interface: Interface
     """The interface that it arrived on, as it was when the group was joined there."""
 
+    ttl: int
+    """The time to live (IPv4) or hop limit (IPv6) that was left when it arrived."""
+    timestamp_ns: int
+    """When the system received it, in nanoseconds since the epoch, by the system's clock."""
+    truncated: bool
+    """Whether the system cut it: `data` is only its beginning."""
+
     @property
     def interface_index(self) -> int:
         """The index of the interface that it arrived on."""

@@ -182,7 +182,8 @@ class McastRx:
         set_option(sockfd, family, SocketOption.SHARE_PORT, 1)
         if family == socket.AF_INET6:
             set_option(sockfd, family, SocketOption.ONLY_IPV6, 1)
-        set_option(sockfd, family, SocketOption.PACKET_INFO, 1)
+        for told in (SocketOption.PACKET_INFO, SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
+            set_option(sockfd, family, told, 1)
         _keep_other_groups_off(sockfd, family)
         try:
             opened.bind(("", self._port))
@@ -259,7 +260,15 @@ class McastRx:
                 # Unicast to the port, and what the kernel could not keep off: not for the user.
                 if membership is not None:
                     source = self._sources.get(message.name) or self._learn(message.name)
-                    return Datagram(message.data, source, membership.group, membership.interface)
+                    return Datagram(
+                        message.data,
+                        source,
+                        membership.group,
+                        membership.interface,
+                        message.hop_limit,
+                        message.timestamp_ns,
+                        message.truncated,
+                    )
                 if deadline is not None and time.monotonic() >= deadline:
                     break
             return None

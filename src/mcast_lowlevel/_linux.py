@@ -65,6 +65,8 @@ OPTIONS: Final[OptionTable] = {
         _constant("IPPROTO_IPV6"), _constant("IPV6_V6ONLY"), "int"
     ),
     **_pair(SocketOption.PACKET_INFO, "IP_PKTINFO", "IPV6_RECVPKTINFO"),
+    **_pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_RECVHOPLIMIT"),
+    **_socket_level(SocketOption.TIMESTAMP, "SO_TIMESTAMPNS"),
     **_pair(SocketOption.MULTICAST_ALL, "IP_MULTICAST_ALL", "IPV6_MULTICAST_ALL"),
     **_pair(SocketOption.MULTICAST_HOPS, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"),
     **_pair(SocketOption.MULTICAST_LOOP, "IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"),
@@ -216,16 +218,25 @@ _PACKET_INFO: Final = {
         "ipi6_ifindex",
     ),
 }
+_HOP_LIMIT: Final = (
+    (_constant("IPPROTO_IP"), _constant("IP_TTL")),
+    (_constant("IPPROTO_IPV6"), _constant("IPV6_HOPLIMIT")),
+)
+# What SCM_TIMESTAMPNS is defined as, too.
+_TIMESTAMP: Final = (_constant("SOL_SOCKET"), _constant("SO_TIMESTAMPNS"))
+_TIMESPEC: Final = ffi.typeof("struct timespec *")
+_INT: Final = ffi.typeof("int *")
 _CMSGHDR: Final = ffi.typeof("struct cmsghdr *")
 _CMSGHDR_SIZE: Final = ffi.sizeof("struct cmsghdr")
 _NAME_SIZE: Final = ffi.sizeof("struct sockaddr_storage")
 _WORD: Final = ffi.sizeof("size_t")
 _NO_MESSAGE: Final = (errno.EAGAIN, errno.EINTR)
+_MSG_TRUNC: Final = _constant("MSG_TRUNC")
 _MSG_DONTWAIT: Final = _constant("MSG_DONTWAIT")
 
 
 class MessageReader:
-    """MessageReader takes datagrams from a socket one at a time, with their packet information.
+    """MessageReader takes datagrams from a socket one at a time, with their ancillary data.
 
     Its buffers are allocated once and used for every call, so one thread at a time may read.
     """
@@ -233,7 +244,7 @@ class MessageReader:
     _DATA_SIZE: Final = 1 << 16
     """Bytes. No UDP payload is larger, so none is cut."""
     _CONTROL_SIZE: Final = 256
-    """Bytes; packet information takes 40."""
+    """Bytes; packet information, hop limit and time take 96."""
 
     def __init__(self) -> None:
         self._name = ffi.new("struct sockaddr_storage *")
@@ -253,8 +264,9 @@ class MessageReader:
         )
 
     def read(self, sockfd: int) -> Message | None:
-        """Return the next datagram of a socket that has `SocketOption.PACKET_INFO` set.
+        """Return the next datagram of a socket that has `PACKET_INFO` set.
 
+        Its hop limit and time of arrival are there if `HOP_LIMIT` and `TIMESTAMP` are set too.
         Never waits: None says that no datagram is there. Raises `OSError` with the system's errno.
         """
         msghdr = self._msghdr
@@ -265,24 +277,35 @@ class MessageReader:
             if ffi.errno in _NO_MESSAGE:
                 return None
             raise last_error()
-        destination, interface_index = self._packet_info()
+        destination, interface_index, hop_limit, timestamp_ns = self._ancillary_data()
         return Message(
             ffi.buffer(self._data, size)[:],
             ffi.buffer(self._name, msghdr.msg_namelen)[:],
             destination,
             interface_index,
+            hop_limit,
+            timestamp_ns,
+            bool(msghdr.msg_flags & _MSG_TRUNC),
         )
 
-    def _packet_info(self) -> tuple[bytes, int]:
+    def _ancillary_data(self) -> tuple[bytes, int, int, int]:
+        destination, interface_index, hop_limit, timestamp_ns = b"", 0, 0, 0
         end = self._msghdr.msg_controllen
         position = 0
         while position + _CMSGHDR_SIZE <= end:
             header: Any = ffi.cast(_CMSGHDR, self._control + position)
-            kind = _PACKET_INFO.get((header.cmsg_level, header.cmsg_type))
-            if kind is not None:
-                ctype, address, index = kind
-                info: Any = ffi.cast(ctype, self._control + position + _CMSGHDR_SIZE)
+            content = self._control + position + _CMSGHDR_SIZE
+            kind = (header.cmsg_level, header.cmsg_type)
+            if kind in _PACKET_INFO:
+                ctype, address, index = _PACKET_INFO[kind]
+                info: Any = ffi.cast(ctype, content)
                 field: Any = ffi.buffer(ffi.addressof(info, address))
-                return field[:], getattr(info, index)
+                destination, interface_index = field[:], getattr(info, index)
+            elif kind == _TIMESTAMP:
+                time: Any = ffi.cast(_TIMESPEC, content)
+                timestamp_ns = time.tv_sec * 1_000_000_000 + time.tv_nsec
+            elif kind in _HOP_LIMIT:
+                number: Any = ffi.cast(_INT, content)
+                hop_limit = number[0]
             position += (header.cmsg_len + _WORD - 1) & -_WORD
-        return b"", 0
+        return destination, interface_index, hop_limit, timestamp_ns

@@ -67,7 +67,7 @@ class Ifaddr(NamedTuple):
 
 
 class Message(NamedTuple):
-    """Message is one received datagram with its packet information.
+    """Message is one received datagram with its ancillary data.
 
     Addresses are as the system gave them, because most callers have seen them before and look
     them up instead of decoding them again.
@@ -80,3 +80,9 @@ class Message(NamedTuple):
     """The packed address that the datagram was sent to: 4 or 16 bytes."""
     interface_index: int
     """The interface that it arrived on."""
+    hop_limit: int
+    """The time to live (IPv4) or hop limit (IPv6) that it arrived with."""
+    timestamp_ns: int
+    """When the system received it, in nanoseconds since the epoch."""
+    truncated: bool
+    """Whether it was longer than `data`."""

@@ -16,6 +16,8 @@ class SocketOption(enum.Enum):
     SEND_BUFFER = "the send buffer's size"
     RECEIVE_BUFFER = "the receive buffer's size"
     PACKET_INFO = "packet information"
+    HOP_LIMIT = "received hop limits"
+    TIMESTAMP = "times of arrival"
     MULTICAST_ALL = "receiving groups that other sockets joined"
     MULTICAST_HOPS = "the hop limit of multicast datagrams"
     MULTICAST_LOOP = "hearing one's own multicast datagrams"

@@ -124,8 +124,9 @@ def recv(
     datagram and the last.
 
     With --json a line's keys are source_host, source_port, group, interface, interface_index,
-    size (bytes), data (base64) and text (null if data is not UTF-8). The last line of the standard
-    error is an object with datagrams, bytes, seconds, datagrams_per_second and bytes_per_second.
+    ttl, timestamp_ns (nanoseconds since the epoch), size (bytes), data (base64) and text (null if
+    data is not UTF-8). The last line of the standard error is an object with datagrams, bytes,
+    seconds, datagrams_per_second and bytes_per_second.
 
     Ctrl-C and SIGTERM end it with exit code 0. The code is 1 if the time of --timeout or
     --duration was up before --count datagrams (without --count: any) had arrived.
@@ -232,6 +233,8 @@ def _json(datagram: mcast.Datagram) -> str:
             "group": str(datagram.group),
             "interface": datagram.interface.name,
             "interface_index": datagram.interface_index,
+            "ttl": datagram.ttl,
+            "timestamp_ns": datagram.timestamp_ns,
             "size": len(data),
             "data": base64.b64encode(data).decode(),
             "text": text,
