@@ -44,6 +44,7 @@ _LINUX_HEADERS: Final = """
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/if_link.h>
+#include <linux/sock_diag.h>
 """
 
 _DARWIN_HEADERS: Final = """

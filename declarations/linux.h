@@ -250,6 +250,11 @@ void freeifaddrs(struct ifaddrs *ifa);
 #define MSG_DONTWAIT 0x40
 #define MSG_WAITFORONE 0x10000
 
+/* --- Constants: <linux/sock_diag.h>, what SO_MEMINFO holds --- */
+
+#define SK_MEMINFO_DROPS 8
+#define SK_MEMINFO_VARS 9
+
 /* --- Constants: <linux/in.h>, <linux/in6.h> --- */
 
 #define IP_PKTINFO 8

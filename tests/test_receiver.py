@@ -50,6 +50,19 @@ def test_recv_waits_for_a_datagram(group4: str, timeout: float | None) -> None:
         timer.join()
 
 
+def test_recv_without_waiting_gets_what_comes_later(group4: str) -> None:
+    """With a timeout of 0, a datagram that comes after a look in vain is got by the next look."""
+    with (
+        mcast.McastRx(group4, 0, interfaces="lo", timeout=0) as rx,
+        mcast.McastTx(group4, rx.port, interface="lo", loopback=True) as tx,
+    ):
+        for number in range(3):
+            with pytest.raises(BlockingIOError):
+                rx.recv()
+            tx.send(bytes([number]))
+            assert rx.recv().data == bytes([number])
+
+
 def test_datagrams_come_in_order_and_whole(group4: str) -> None:
     """Datagrams of every size up to UDP's largest come whole, in the order of sending."""
     sizes = [0, 1, 100, 1500, 9000, 65507]
@@ -163,7 +176,13 @@ def test_a_closed_receiver_says_so(group4: str, open_descriptors: Descriptors) -
     rx.close()
     assert (rx.closed, rx.filenos(), rx.memberships) == (True, (), ())
     assert open_descriptors() == before
-    for use in (rx.recv, lambda: rx.recv(timeout=0), lambda: iter(rx), rx.__enter__):
+    for use in (
+        rx.recv,
+        lambda: rx.recv(timeout=0),
+        lambda: iter(rx),
+        lambda: rx.receive_buffer,
+        rx.__enter__,
+    ):
         with pytest.raises(mcast.ClosedError, match="the receiver is closed"):
             use()
 
@@ -222,6 +241,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"interfaces": []}, mcast.InterfaceError, "no interface to join on"),
     ({"interfaces": 1.5}, TypeError, "not float"),
     ({"groups": "ff12::1%nosuch0"}, mcast.InterfaceError, "'nosuch0'"),
+    ({"receive_buffer": 0}, ValueError, "a buffer of 0 bytes is out of range"),
     ({"timeout": -1}, ValueError, "a timeout of -1 s is not 0 or more"),
     ({"timeout": float("nan")}, ValueError, "a timeout of nan s is not 0 or more"),
 ]

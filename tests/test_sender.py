@@ -129,7 +129,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"family": socket.AF_INET6}, mcast.AddressError, "is an IPv4 group.*family is IPv6"),
     ({"family": socket.AF_UNIX}, mcast.AddressError, "neither socket.AF_INET nor"),
     ({"interface": "nosuch0"}, mcast.InterfaceError, "'nosuch0'; there are: lo"),
-    ({"send_buffer": 0}, ValueError, "a send buffer of 0 bytes is too small"),
+    ({"send_buffer": 0}, ValueError, "a buffer of 0 bytes is out of range"),
     ({"group": "ff12::1%lo", "interface": "ifb0"}, mcast.InterfaceError, "'ifb0'|scope is lo"),
 ]
 

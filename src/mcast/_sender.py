@@ -13,7 +13,6 @@ from mcast_lowlevel import (
     set_multicast_hops,
     set_multicast_interface,
     set_multicast_loop,
-    set_option,
 )
 
 from ._addresses import (
@@ -30,6 +29,7 @@ from ._addresses import (
     without_scope,
 )
 from ._advice import advise
+from ._buffers import require_buffer_size, set_buffer
 from ._errors import AddressError, ClosedError, InterfaceError
 from ._interfaces import (
     Interface,
@@ -172,8 +172,7 @@ class McastTx:
             raise AddressError("group and port belong together: give both or neither")
         self._ttl = _parse_ttl(ttl)
         self._loopback = bool(loopback)
-        if send_buffer is not None and send_buffer < 1:
-            raise ValueError(f"a send buffer of {send_buffer} bytes is too small: 1 or more")
+        require_buffer_size(send_buffer)
         self._interface = _choose_interface(self._family, interface, scope)
         source = _address_in(interface, self._family)
         if source is None and self._family == socket.AF_INET:
@@ -194,7 +193,7 @@ class McastTx:
             set_multicast_hops(sockfd, family, self._ttl)
             set_multicast_loop(sockfd, family, self._loopback)
             if send_buffer is not None:
-                set_option(sockfd, family, SocketOption.SEND_BUFFER, send_buffer)
+                set_buffer(sockfd, family, SocketOption.SEND_BUFFER, send_buffer)
             if source is not None:
                 sender.bind(self._sockaddr(source, 0))
             if self._group is not None and self._port is not None:

@@ -19,6 +19,7 @@ from ._records import (
 )
 from ._requests import (
     block_source,
+    dropped_datagrams,
     get_source_filter,
     join_group,
     join_source_group,
@@ -91,6 +92,7 @@ __all__ = [
     "UnsupportedError",
     "block_source",
     "default_route_interface",
+    "dropped_datagrams",
     "get_option",
     "get_source_filter",
     "getifaddrs",

@@ -16,6 +16,7 @@ from ._table import Option, OptionTable, SocketOption
 
 __all__ = [
     "BINDING_ADVICE",
+    "DROPPED_WORD",
     "MEMBERSHIP_ADVICE",
     "NAME",
     "OPTIONS",
@@ -39,8 +40,8 @@ _IPV6: Final = AddressFamily.AF_INET6
 _BOTH: Final = ((_IPV4, _constant("IPPROTO_IP")), (_IPV6, _constant("IPPROTO_IPV6")))
 
 
-def _socket_level(which: SocketOption, name: str) -> OptionTable:
-    option = Option(_constant("SOL_SOCKET"), _constant(name), "int")
+def _socket_level(which: SocketOption, name: str, ctype: str = "int") -> OptionTable:
+    option = Option(_constant("SOL_SOCKET"), _constant(name), ctype)
     return {(which, family): option for family, _ in _BOTH}
 
 
@@ -56,11 +57,16 @@ def _pair(which: SocketOption, ipv4: str, ipv6: str, ctype: str = "int") -> Opti
     }
 
 
+_MEMINFO: Final = f"uint32_t[{_constant('SK_MEMINFO_VARS')}]"
+
 OPTIONS: Final[OptionTable] = {
     # SO_REUSEADDR gives each socket on the port its copy; SO_REUSEPORT would share them out.
     **_socket_level(SocketOption.SHARE_PORT, "SO_REUSEADDR"),
     **_socket_level(SocketOption.SEND_BUFFER, "SO_SNDBUF"),
+    **_socket_level(SocketOption.SEND_BUFFER_FORCED, "SO_SNDBUFFORCE"),
     **_socket_level(SocketOption.RECEIVE_BUFFER, "SO_RCVBUF"),
+    **_socket_level(SocketOption.RECEIVE_BUFFER_FORCED, "SO_RCVBUFFORCE"),
+    **_socket_level(SocketOption.DROPPED, "SO_MEMINFO", _MEMINFO),
     (SocketOption.ONLY_IPV6, _IPV6): Option(
         _constant("IPPROTO_IPV6"), _constant("IPV6_V6ONLY"), "int"
     ),
@@ -88,6 +94,9 @@ OPTIONS: Final[OptionTable] = {
     **_request(SocketOption.UNBLOCK_SOURCE, "MCAST_UNBLOCK_SOURCE", "struct group_source_req"),
     **_request(SocketOption.SOURCE_FILTER, "MCAST_MSFILTER", "struct group_filter"),
 }
+
+DROPPED_WORD: Final = _constant("SK_MEMINFO_DROPS")
+"""Which word of what `SocketOption.DROPPED` reads is the number of datagrams."""
 
 structs: Final = Structs(NAME, ffi)
 

@@ -124,6 +124,14 @@ def set_multicast_loop(sockfd: int, family: AddressFamily, loop: bool) -> None:
     set_option(sockfd, family, SocketOption.MULTICAST_LOOP, int(loop))
 
 
+def dropped_datagrams(sockfd: int, family: AddressFamily) -> int:
+    """Return how many datagrams the system threw away because the receive buffer was full."""
+    option = find_option(SocketOption.DROPPED, family)
+    empty = bytes(system.ffi.sizeof(option.ctype))
+    words = memoryview(getsockopt(sockfd, option.level, option.name, empty)).cast("I")
+    return words[system.DROPPED_WORD]
+
+
 def _group_request(sockfd: int, which: SocketOption, interface: int, group: Address) -> None:
     set_option(sockfd, family_of(group), which, GroupReq(interface, sockaddr(group)))
 
