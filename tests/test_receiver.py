@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -262,6 +263,45 @@ def test_bad_arguments_are_named_and_leave_nothing_open(
     assert open_descriptors() == before
 
 
+def listen_to_many(groups: list[str], port: int) -> Iterator[Any]:
+    """Yield how many descriptors it takes to join all of the groups, then what is heard."""
+    before = len(os.listdir("/dev/fd"))
+    with mcast.McastRx(groups, port, timeout=TIMEOUT, receive_buffer=4_000_000) as rx:
+        yield [len(rx.filenos()), len(os.listdir("/dev/fd")) - before, len(rx.memberships)]
+        heard = [rx.recv() for _ in range(3 * len(groups))]
+        with pytest.raises(BlockingIOError):
+            rx.recv(timeout=0)
+        yield sorted([str(item.group), item.interface.name] for item in heard)
+    yield len(os.listdir("/dev/fd")) - before
+
+
+def send_to_many(groups: list[str], port: int) -> None:
+    """Send a datagram to each group out of each interface."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for name in ("eth0", "eth1", "eth2"):
+            with mcast.McastTx(family=family, interface=name) as tx:
+                for group in groups:
+                    if (":" in group) == (family == socket.AF_INET6):
+                        tx.sendto(b"", (group, port))
+
+
+@pytest.mark.parametrize(("version", "sockets"), [(4, 150), (6, 2)])
+def test_groups_beyond_one_sockets_limit_are_heard_once(
+    network: Network, new_group: Callable[[int], str], port: int, version: int, sockets: int
+) -> None:
+    """A thousand groups on three interfaces are spread over sockets, and each is heard once."""
+    segments = {"eth0": 0, "eth1": 1, "eth2": 2}
+    alice, bob = network.host("alice", **segments), network.host("bob", **segments)
+    groups = [new_group(version) for _ in range(1000)]
+    with bob.start(listen_to_many, groups, port) as receiver:
+        opened, descriptors, joined = receiver.next()
+        assert (opened, joined) == (sockets, 3000)
+        assert descriptors <= opened + 3
+        alice.call(send_to_many, groups, port)
+        assert receiver.next() == sorted([group, name] for group in groups for name in segments)
+        assert receiver.finish() == [0]
+
+
 def test_a_scope_that_is_none_of_the_interfaces_is_refused(network: Network) -> None:
     """An IPv6 group whose scope is not among the interfaces is refused, by both names."""
     message = network.host("host", eth0=0, eth1=1).call(join_other_scope)
@@ -300,30 +340,37 @@ def test_an_occupied_port_is_explained(
         assert open_descriptors() == before
 
 
-def test_a_failure_half_way_closes_what_was_open(
-    new_group: Callable[[int], str], open_descriptors: Descriptors
-) -> None:
-    """When the kernel's limit stops the joins, the error tells each outcome and all is closed."""
-    limit = int(Path("/proc/sys/net/ipv4/igmp_max_memberships").read_text(encoding="ascii"))
-    groups = [new_group(6), *(new_group(4) for _ in range(limit + 1))]
-    before = open_descriptors()
+def refused(groups: list[str]) -> list[Any]:
+    """Return what the error of a receiver tells that may not join, and what it leaves open."""
+    before = len(os.listdir("/dev/fd"))
     with pytest.raises(mcast.MembershipError) as caught:
-        mcast.McastRx(groups, 0, interfaces="lo")
-    assert open_descriptors() == before
+        mcast.McastRx(groups, 0, interfaces="eth0")
     error = caught.value
-    assert isinstance(error, OSError)
-    assert error.errno == 105
-    assert [outcome.error is None for outcome in error.outcomes] == [True] * (limit + 1) + [False]
-    assert f"{groups[-1]} on lo: No buffer space available" in str(error)
-    assert "net.ipv4.igmp_max_memberships" in error.__notes__[0]
+    outcomes = [str(outcome) for outcome in error.outcomes]
+    left = len(os.listdir("/dev/fd")) - before
+    return [isinstance(error, OSError), error.errno, str(error), outcomes, error.__notes__, left]
 
 
-def test_a_skipped_interface_is_logged(network: Network, group4: str) -> None:
+def test_a_failure_half_way_closes_what_was_open(
+    network: Network, new_group: Callable[[int], str]
+) -> None:
+    """When the kernel refuses a join, the error tells each outcome and all is closed."""
+    host = network.host("host", eth0=0)
+    host.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/igmp_max_memberships")
+    good, bad = new_group(6), new_group(4)
+    is_oserror, number, message, outcomes, notes, left = host.call(refused, [good, bad])
+    assert (is_oserror, number, left) == (True, errno.ENOBUFS, 0)
+    assert outcomes == [f"{good} on eth0: joined", f"{bad} on eth0: No buffer space available"]
+    assert all(outcome in message for outcome in outcomes)
+    assert "net.ipv4.igmp_max_memberships" in notes[0]
+
+
+def test_a_skipped_interface_is_logged(network: Network, group6: str) -> None:
     """An interface that is passed over is a warning of the logger "mcast"."""
     host = network.host("host", eth0=0, eth1=1)
-    host.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/igmp_max_memberships")
-    assert host.call(logged, group4) == [
-        ["mcast", "WARNING", f"passed over: {group4} on eth1: No buffer space available"]
+    host.configure("link set eth1 mtu 1200")  # Too small for IPv6 (RFC 8200): it is off there.
+    assert host.call(logged, group6) == [
+        ["mcast", "WARNING", f"passed over: {group6} on eth1: Invalid argument"]
     ]
 
 

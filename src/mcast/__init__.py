@@ -18,8 +18,9 @@ from ._errors import (
     UnsupportedError,
 )
 from ._interfaces import Interface, default_interface, find_interfaces, interfaces
-from ._receiver import McastRx, Membership
+from ._receiver import McastRx
 from ._sender import McastTx
+from ._sockets import Membership
 
 __version__ = "0.1.0"
 

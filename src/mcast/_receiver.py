@@ -6,28 +6,19 @@ import contextlib
 import enum
 import errno
 import logging
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from mcast_lowlevel import (
-    BINDING_ADVICE,
     MEMBERSHIP_ADVICE,
     MessageReader,
-    SocketOption,
     UnsupportedError,
-    dropped_datagrams,
-    get_option,
-    join_group,
-    set_option,
 )
 
 from ._addresses import (
-    Address,
     Group,
     GroupLike,
     SourceAddress,
@@ -36,10 +27,11 @@ from ._addresses import (
     parse_port,
 )
 from ._advice import advise
-from ._buffers import require_buffer_size, set_buffer
+from ._buffers import require_buffer_size
 from ._datagram import Datagram
 from ._errors import AddressError, ClosedError, InterfaceError, JoinOutcome, MembershipError
 from ._interfaces import Interface, InterfaceLike, find_interfaces, interfaces
+from ._sockets import GroupSocket, GroupSockets, Membership
 from ._waiting import Waiter
 
 _log = logging.getLogger("mcast")
@@ -56,14 +48,6 @@ _SKIPPED_AT_ONCE = 1024
 """How many unwanted datagrams are passed over between two looks at the clock."""
 _KNOWN_SOURCES = 1024
 """How many senders' addresses are remembered in words."""
-
-
-@dataclass(frozen=True)
-class Membership:
-    """Membership is one group, joined on one interface."""
-
-    group: Address
-    interface: Interface
 
 
 def _listed(values: Any) -> list[Any]:
@@ -115,16 +99,6 @@ def _choose_interfaces(
     return wanted
 
 
-def _keep_other_groups_off(sockfd: int, family: socket.AddressFamily) -> None:
-    try:
-        set_option(sockfd, family, SocketOption.MULTICAST_ALL, 0)
-    except UnsupportedError:
-        pass  # The packet information of each datagram is compared in any case.
-    except OSError as error:
-        if error.errno != errno.ENOPROTOOPT:  # A kernel from before the option.
-            raise
-
-
 def _failure(outcomes: list[JoinOutcome]) -> MembershipError:
     error = MembershipError("not every group could be joined", outcomes)
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
@@ -168,55 +142,34 @@ class McastRx:
         parsed = [parse_group(group) for group in _listed(groups)]
         if not parsed:
             raise AddressError("no group is given: name one or more")
-        self._port = parse_port(port)
         require_buffer_size(receive_buffer)
+        port = parse_port(port)
         wanted = _choose_interfaces(parsed, interfaces)
         self._skipped: tuple[JoinOutcome, ...] = ()
-        self._memberships: dict[tuple[bytes, int], Membership] = {}
         self._sources: dict[bytes, SourceAddress] = {}
-        self._sockets: dict[socket.AddressFamily, socket.socket] = {}
-        self._ready: deque[socket.socket] = deque()
+        self._ready: deque[GroupSocket] = deque()
         self._lock = threading.RLock()
         self._reader = MessageReader()
         self._waiter = Waiter()
+        self._sockets = GroupSockets(port, receive_buffer, self._opened)
         self._dropped = 0
         self._closed = False
         try:
-            for family in dict.fromkeys(group.family for group in parsed):
-                self._open(family, receive_buffer)
             self._join(wanted, all_required=interfaces is not None)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, family: socket.AddressFamily, receive_buffer: int | None) -> None:
-        opened = socket.socket(family, socket.SOCK_DGRAM)
-        self._sockets[family] = opened
-        sockfd = opened.fileno()
-        opened.setblocking(False)
-        set_option(sockfd, family, SocketOption.SHARE_PORT, 1)
-        if family == socket.AF_INET6:
-            set_option(sockfd, family, SocketOption.ONLY_IPV6, 1)
-        for told in (SocketOption.PACKET_INFO, SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
-            set_option(sockfd, family, told, 1)
-        _keep_other_groups_off(sockfd, family)
-        if receive_buffer is not None:
-            set_buffer(sockfd, family, SocketOption.RECEIVE_BUFFER, receive_buffer)
-        try:
-            opened.bind(("", self._port))
-        except OSError as error:
-            advise(error, BINDING_ADVICE)
-            raise
-        self._port = opened.getsockname()[1]
+    def _opened(self, opened: GroupSocket) -> None:
         self._waiter.add(opened)
         self._ready.append(opened)
 
     def _join(self, wanted: list[tuple[Group, list[Interface]]], *, all_required: bool) -> None:
-        outcomes: list[JoinOutcome] = []
-        for group, on_interfaces in wanted:
-            for interface in on_interfaces:
-                error = self._try_join(group, interface)
-                outcomes.append(JoinOutcome(group.address, interface, error))
+        outcomes = [
+            JoinOutcome(group.address, interface, self._try_join(group, interface))
+            for group, on_interfaces in wanted
+            for interface in on_interfaces
+        ]
         failed = [outcome for outcome in outcomes if outcome.error is not None]
         if failed and (all_required or len(failed) == len(outcomes)):
             raise _failure(outcomes)
@@ -225,15 +178,11 @@ class McastRx:
         self._skipped = tuple(failed)
 
     def _try_join(self, group: Group, interface: Interface) -> OSError | None:
-        key = (group.address.packed, interface.index)
-        if key in self._memberships:
-            return None
         try:
-            join_group(self._sockets[group.family].fileno(), interface.index, group.address)
+            self._sockets.join(group.address, interface)
         except OSError as error:
             advise(error, MEMBERSHIP_ADVICE)
             return error
-        self._memberships[key] = Membership(group.address, interface)
         return None
 
     def recv(self, timeout: float | _Default | None = _DEFAULT) -> Datagram:
@@ -275,7 +224,7 @@ class McastRx:
                 if message is None:
                     continue
                 ready.append(taken)
-                membership = self._memberships.get((message.destination, message.interface_index))
+                membership = taken.memberships.get((message.destination, message.interface_index))
                 # Unicast to the port, and what the kernel could not keep off: not for the user.
                 if membership is not None:
                     source = self._sources.get(message.name) or self._learn(message.name)
@@ -293,7 +242,7 @@ class McastRx:
                     break
             return None
 
-    def _refill(self, readable: list[socket.socket]) -> bool:
+    def _refill(self, readable: list[GroupSocket]) -> bool:
         """Take note of the sockets that can be read, and return whether there are any."""
         with self._lock:
             self._ready.extend(item for item in readable if item not in self._ready)
@@ -308,12 +257,12 @@ class McastRx:
     @property
     def port(self) -> int:
         """The port that datagrams are received on."""
-        return self._port
+        return self._sockets.port
 
     @property
     def memberships(self) -> tuple[Membership, ...]:
-        """What is joined, in the order of joining; nothing when closed."""
-        return () if self._closed else tuple(self._memberships.values())
+        """What is joined; nothing when closed."""
+        return () if self._closed else self._sockets.memberships
 
     @property
     def skipped(self) -> tuple[JoinOutcome, ...]:
@@ -328,11 +277,7 @@ class McastRx:
         the system does not tell.
         """
         with self._lock:
-            if self._closed:
-                return self._dropped
-            return sum(
-                dropped_datagrams(item.fileno(), family) for family, item in self._sockets.items()
-            )
+            return self._dropped if self._closed else self._sockets.dropped
 
     @property
     def receive_buffer(self) -> int:
@@ -345,10 +290,7 @@ class McastRx:
         with self._lock:
             if self._closed:
                 raise ClosedError("the receiver is closed")
-            return min(
-                get_option(item.fileno(), family, SocketOption.RECEIVE_BUFFER)
-                for family, item in self._sockets.items()
-            )
+            return self._sockets.receive_buffer
 
     @property
     def timeout(self) -> float | None:
@@ -360,8 +302,11 @@ class McastRx:
         self._timeout = _parse_timeout(timeout)
 
     def filenos(self) -> tuple[int, ...]:
-        """Return the sockets' descriptors, none when closed."""
-        return () if self._closed else tuple(item.fileno() for item in self._sockets.values())
+        """Return the sockets' descriptors, none when closed.
+
+        There is one socket a family, and more where the system limits the memberships of one.
+        """
+        return () if self._closed else self._sockets.filenos
 
     @property
     def closed(self) -> bool:
@@ -377,8 +322,7 @@ class McastRx:
                 self._dropped = self.dropped
             self._closed = True
             self._waiter.close()
-            for item in self._sockets.values():
-                item.close()
+            self._sockets.close()
 
     def __iter__(self) -> Iterator[Datagram]:
         """Return an iterator over the datagrams, which ends when the receiver is closed.
@@ -409,5 +353,5 @@ class McastRx:
 
     def __repr__(self) -> str:
         """Return the groups, the port and whether it is closed."""
-        groups = ", ".join(dict.fromkeys(str(item.group) for item in self._memberships.values()))
-        return f"<McastRx {groups} port {self._port}{' (closed)' if self._closed else ''}>"
+        groups = ", ".join(dict.fromkeys(str(item.group) for item in self._sockets.memberships))
+        return f"<McastRx {groups} port {self.port}{' (closed)' if self._closed else ''}>"

@@ -7,6 +7,7 @@ import socket
 import threading
 
 from ._errors import ClosedError
+from ._sockets import GroupSocket
 
 
 class Waiter:
@@ -30,11 +31,11 @@ class Waiter:
             self._waken.close()
             raise
 
-    def add(self, readable: socket.socket) -> None:
-        """Wait for `readable` too."""
+    def add(self, readable: GroupSocket) -> None:
+        """Wait for `readable` too, also those who wait already where the system can."""
         self._selector.register(readable, selectors.EVENT_READ, readable)
 
-    def wait(self, timeout: float | None) -> list[socket.socket]:
+    def wait(self, timeout: float | None) -> list[GroupSocket]:
         """Return the sockets that can be read, none when `timeout` seconds have passed.
 
         Raises `ClosedError` when closed, before or meanwhile.

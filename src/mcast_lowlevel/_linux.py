@@ -189,6 +189,10 @@ MEMBERSHIP_ADVICE: Final = {
         "net.core.optmem_max raises the limit"
     ),
     errno.ENODEV: "the interface does not exist, or no longer: list them with `ip link`",
+    errno.EINVAL: (
+        "the interface does not speak the group's version of IP: for IPv6 its MTU must be 1280 "
+        "bytes or more, see `ip link`"
+    ),
     errno.EADDRINUSE: "this socket is a member of the group on that interface already",
     errno.EADDRNOTAVAIL: "this socket is no such member, or has no such source",
 }
