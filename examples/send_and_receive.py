@@ -29,7 +29,7 @@ def send() -> None:
 def receive() -> None:
     """Print each datagram and where it came from."""
     with mcast.McastRx(GROUP, PORT) as rx:
-        print(f"receiving {GROUP} port {PORT} on", *(item.interface for item in rx.memberships))
+        print(f"receiving {GROUP} port {PORT} on", *rx.memberships[0].interfaces)
         for datagram in rx:
             print(datagram.source.host, datagram.interface, datagram.data.decode(errors="replace"))
 

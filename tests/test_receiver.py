@@ -191,7 +191,7 @@ def test_a_closed_receiver_says_so(group4: str, open_descriptors: Descriptors) -
 def test_a_group_named_twice_is_joined_once(group4: str) -> None:
     """The same group or interface given twice is one membership."""
     with mcast.McastRx([group4, group4], 0, interfaces=["lo", 1, "127.0.0.1"]) as rx:
-        assert [(str(item.group), item.interface.name) for item in rx.memberships] == [
+        assert [(str(item.group), *map(str, item.interfaces)) for item in rx.memberships] == [
             (group4, "lo")
         ]
         assert repr(rx) == f"<McastRx {group4} port {rx.port}>"
@@ -295,7 +295,7 @@ def test_groups_beyond_one_sockets_limit_are_heard_once(
     groups = [new_group(version) for _ in range(1000)]
     with bob.start(listen_to_many, groups, port) as receiver:
         opened, descriptors, joined = receiver.next()
-        assert (opened, joined) == (sockets, 3000)
+        assert (opened, joined) == (sockets, 1000)
         assert descriptors <= opened + 3
         alice.call(send_to_many, groups, port)
         assert receiver.next() == sorted([group, name] for group in groups for name in segments)
@@ -318,7 +318,7 @@ def join_other_scope() -> str:
 def joined_with_scope() -> list[list[str]]:
     """Return where groups with and without a scope are joined."""
     with mcast.McastRx(["ff12::1%eth1", "ff12::2"], 0) as rx:
-        return [[str(item.group), item.interface.name] for item in rx.memberships]
+        return [[str(item.group), on.name] for item in rx.memberships for on in item.interfaces]
 
 
 def test_a_scope_limits_the_group_to_its_interface(network: Network) -> None:

@@ -6,6 +6,8 @@ interfaces. Timeouts are in seconds and sizes in bytes.
 
 from __future__ import annotations
 
+from mcast_lowlevel import FilterMode
+
 from ._addresses import SourceAddress
 from ._datagram import Datagram
 from ._errors import (
@@ -18,9 +20,9 @@ from ._errors import (
     UnsupportedError,
 )
 from ._interfaces import Interface, default_interface, find_interfaces, interfaces
+from ._membership import Membership
 from ._receiver import McastRx
 from ._sender import McastTx
-from ._sockets import Membership
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,7 @@ __all__ = [
     "AddressError",
     "ClosedError",
     "Datagram",
+    "FilterMode",
     "Interface",
     "InterfaceError",
     "JoinOutcome",

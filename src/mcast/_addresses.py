@@ -11,7 +11,9 @@ from mcast_lowlevel import SockaddrIn6, scope_name, unpack_sockaddr
 from ._errors import AddressError
 
 Address: TypeAlias = IPv4Address | IPv6Address
-GroupLike: TypeAlias = str | IPv4Address | IPv6Address
+AddressLike: TypeAlias = str | IPv4Address | IPv6Address
+"""An address as users may write it."""
+GroupLike: TypeAlias = AddressLike
 """A group as users may write it; an IPv6 group may carry its interface behind a ``%``."""
 
 FAMILY_NAMES = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
@@ -54,17 +56,34 @@ def parse_group(value: GroupLike) -> Group:
     Raises `AddressError` where it is no address or no multicast address (RFC 5771, RFC 4291) and
     `TypeError` for another type.
     """
-    if not isinstance(value, str | IPv4Address | IPv6Address):
-        raise TypeError(f"a group is a str or an ipaddress object, not {type(value).__name__}")
     wanted = "a group is an IPv4 address in 224.0.0.0/4 or an IPv6 address in ff00::/8"
-    try:
-        address = ip_address(value)
-    except ValueError:
-        raise AddressError(f"{value!r} is no IP address: {wanted}") from None
+    address = _parse_address(value, "a group", wanted)
     if not address.is_multicast:
         raise AddressError(f"{address} is not a multicast address: {wanted}")
     scope = address.scope_id if isinstance(address, IPv6Address) else None
     return Group(without_scope(address), scope)
+
+
+def parse_source(value: AddressLike, group: Address) -> Address:
+    """Return the source address that `value` names, for use with `group`.
+
+    Raises `AddressError` where it is no unicast address of the group's family, and `TypeError` for
+    another type.
+    """
+    wanted = f"a source of {group} is a host's {FAMILY_NAMES[family_of(group)]} address"
+    address = without_scope(_parse_address(value, "a source", wanted))
+    if address.is_multicast or address.is_unspecified or address.version != group.version:
+        raise AddressError(f"{address} cannot be a source: {wanted}")
+    return address
+
+
+def _parse_address(value: AddressLike, what: str, wanted: str) -> Address:
+    if not isinstance(value, str | IPv4Address | IPv6Address):
+        raise TypeError(f"{what} is a str or an ipaddress object, not {type(value).__name__}")
+    try:
+        return ip_address(value)
+    except ValueError:
+        raise AddressError(f"{value!r} is no IP address: {wanted}") from None
 
 
 def parse_port(value: int, *, lowest: int = 0) -> int:

@@ -49,13 +49,23 @@ class JoinOutcome(NamedTuple):
 
 
 class MembershipError(McastError, OSError):
-    """A group could not be joined. Its `errno` is the system's first refusal."""
+    """A group could not be joined, or a membership not be changed so.
 
-    def __init__(self, summary: str, outcomes: Sequence[JoinOutcome]) -> None:
+    Its `errno` is the system's first refusal, None where the system was not asked.
+    """
+
+    def __init__(self, summary: str, outcomes: Sequence[JoinOutcome] = ()) -> None:
         """`outcomes` are all groups and interfaces that were tried, in that order."""
-        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-        # The refusals first: of a thousand groups they are what is looked for.
-        details = "; ".join(map(str, sorted(outcomes, key=lambda outcome: outcome.error is None)))
-        super().__init__(errors[0].errno if errors else None, f"{summary}: {details}")
         self.outcomes = tuple(outcomes)
         """What became of each group on each interface."""
+        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+        if not errors:
+            super().__init__(summary)
+            return
+        # The refusals first: of a thousand groups they are what is looked for.
+        details = "; ".join(map(str, sorted(outcomes, key=lambda outcome: outcome.error is None)))
+        super().__init__(errors[0].errno, f"{summary}: {details}")
+        self.__cause__ = errors[0]
+        notes = [note for error in errors for note in getattr(error, "__notes__", ())]
+        for note in dict.fromkeys(notes):
+            self.add_note(note)

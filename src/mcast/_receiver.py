@@ -10,28 +10,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from mcast_lowlevel import (
-    MEMBERSHIP_ADVICE,
-    MessageReader,
-    UnsupportedError,
-)
+from mcast_lowlevel import FilterMode, MessageReader, UnsupportedError
 
 from ._addresses import (
-    Group,
+    Address,
+    AddressLike,
     GroupLike,
     SourceAddress,
     decode_source,
     parse_group,
     parse_port,
 )
-from ._advice import advise
 from ._buffers import require_buffer_size
 from ._datagram import Datagram
-from ._errors import AddressError, ClosedError, InterfaceError, JoinOutcome, MembershipError
-from ._interfaces import Interface, InterfaceLike, find_interfaces, interfaces
-from ._sockets import GroupSocket, GroupSockets, Membership
+from ._errors import ClosedError, JoinOutcome, MembershipError
+from ._interfaces import InterfaceLike
+from ._joining import JoinRequest, choose_interfaces, plan_joins
+from ._membership import HEARD, Membership
+from ._sockets import GroupSocket, GroupSockets, JoinedGroup
 from ._waiting import Waiter
 
 _log = logging.getLogger("mcast")
@@ -50,12 +48,6 @@ _KNOWN_SOURCES = 1024
 """How many senders' addresses are remembered in words."""
 
 
-def _listed(values: Any) -> list[Any]:
-    """Return one value or many as a list; text is one value."""
-    several = hasattr(values, "__iter__") and not isinstance(values, str)
-    return list(values) if several else [values]
-
-
 def _parse_timeout(timeout: float | None) -> float | None:
     if timeout is not None and not timeout >= 0:  # Nor is NaN.
         raise ValueError(f"a timeout of {timeout} s is not 0 or more: None waits for ever")
@@ -64,48 +56,6 @@ def _parse_timeout(timeout: float | None) -> float | None:
 
 def _is_past(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() >= deadline
-
-
-def _choose_interfaces(
-    groups: Iterable[Group], specs: InterfaceLike | Iterable[InterfaceLike] | None
-) -> list[tuple[Group, list[Interface]]]:
-    """Return on which interfaces to join each group."""
-    there = interfaces()
-    if specs is None:
-        chosen = [
-            item
-            for item in there
-            if item.is_up and item.supports_multicast and not item.is_loopback
-        ]
-    else:
-        chosen = [item for spec in _listed(specs) for item in find_interfaces(spec, among=there)]
-    wanted: list[tuple[Group, list[Interface]]] = []
-    for group in groups:
-        if group.scope is None:
-            wanted.append((group, chosen))
-            continue
-        own = find_interfaces(group.scope, among=there)
-        if specs is not None and not set(own) <= set(chosen):
-            names = ", ".join(item.name for item in chosen)
-            raise InterfaceError(
-                f"the scope of {group.address}%{group.scope} is none of the interfaces: {names}"
-            )
-        wanted.append((group, own))
-    if not any(on_interfaces for _, on_interfaces in wanted):
-        raise InterfaceError(
-            "no interface to join on: none is up, multicast-capable and not loopback; "
-            "name the ones to use with interfaces="
-        )
-    return wanted
-
-
-def _failure(outcomes: list[JoinOutcome]) -> MembershipError:
-    error = MembershipError("not every group could be joined", outcomes)
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    error.__cause__ = errors[0]
-    for note in dict.fromkeys(note for item in errors for note in getattr(item, "__notes__", ())):
-        error.add_note(note)
-    return error
 
 
 class McastRx:
@@ -121,6 +71,7 @@ class McastRx:
         port: int,
         *,
         interfaces: InterfaceLike | Iterable[InterfaceLike] | None = None,
+        sources: AddressLike | Iterable[AddressLike] | None = None,
         timeout: float | None = None,
         receive_buffer: int | None = None,
     ) -> None:
@@ -130,7 +81,9 @@ class McastRx:
         is joined on each of `interfaces`, one or many, which must all succeed. None joins on
         every interface that is up, multicast-capable and not loopback, and passes over one that
         refuses: it is logged, and `skipped` tells. An IPv6 group with a scope is joined on that
-        interface alone. `timeout` is how many seconds `recv` waits; None waits for ever.
+        interface alone. `sources`, one or many, limits what is heard to datagrams from there:
+        source-specific multicast (RFC 4607); each group takes those of its family. `timeout` is
+        how many seconds `recv` waits; None waits for ever.
         `receive_buffer` asks for that many bytes of buffer for what arrives faster than it is
         received; see `receive_buffer` for what is granted.
 
@@ -139,51 +92,128 @@ class McastRx:
         `OSError` for what the system refuses.
         """
         self._timeout = _parse_timeout(timeout)
-        parsed = [parse_group(group) for group in _listed(groups)]
-        if not parsed:
-            raise AddressError("no group is given: name one or more")
         require_buffer_size(receive_buffer)
         port = parse_port(port)
-        wanted = _choose_interfaces(parsed, interfaces)
+        # Where the interfaces are named, all must be joined, now and by `join`.
+        self._named = interfaces is not None
+        self._interfaces = choose_interfaces(interfaces)
+        requests = plan_joins(groups, self._interfaces, sources, named=self._named)
+        self._memberships: dict[Address, list[Membership]] = {}
         self._skipped: tuple[JoinOutcome, ...] = ()
         self._sources: dict[bytes, SourceAddress] = {}
         self._ready: deque[GroupSocket] = deque()
         self._lock = threading.RLock()
         self._reader = MessageReader()
         self._waiter = Waiter()
-        self._sockets = GroupSockets(port, receive_buffer, self._opened)
+        self._sockets = GroupSockets(
+            port, receive_buffer, opened=self._socket_opened, closing=self._socket_closing
+        )
         self._dropped = 0
         self._closed = False
         try:
-            self._join(wanted, all_required=interfaces is not None)
+            self._join(requests, all_required=self._named)
         except BaseException:
             self.close()
             raise
 
-    def _opened(self, opened: GroupSocket) -> None:
+    def join(
+        self,
+        group: GroupLike,
+        *,
+        interface: InterfaceLike | None = None,
+        sources: AddressLike | Iterable[AddressLike] | None = None,
+    ) -> Membership:
+        """Join a further group, and return the key to it.
+
+        Without an interface it is joined where the constructor joins. A group that is joined there
+        already gives its membership again, and `sources` are added to those it hears.
+
+        Raises as the constructor does, and `MembershipError` for a group that is joined on some of
+        the interfaces only, or for any source where `sources` are given and the other way round.
+        """
+        named = interface is not None
+        chosen = choose_interfaces(interface) if named else self._interfaces
+        (request,) = plan_joins([group], chosen, sources, named=named)
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the receiver is closed")
+            (membership,) = self._join([request], all_required=named or self._named)
+            return membership
+
+    def _join(self, requests: list[JoinRequest], *, all_required: bool) -> list[Membership]:
+        """Join what is asked for, all of it or nothing where `all_required`."""
+        memberships: list[Membership] = []
+        added: list[Membership] = []
+        outcomes: list[JoinOutcome] = []
+        for request in requests:
+            membership = self._find(request)
+            if membership is None:
+                joined = self._join_each(request, outcomes)
+                if not joined:
+                    continue
+                membership = Membership(self._sockets, self._lock, joined)
+                self._memberships.setdefault(request.group, []).append(membership)
+                added.append(membership)
+            memberships.append(membership)
+        failed = tuple(outcome for outcome in outcomes if outcome.error is not None)
+        if failed and (all_required or not memberships):
+            for membership in added:
+                membership.leave()
+            raise MembershipError("not every group could be joined", outcomes)
+        for outcome in failed:
+            _log.warning("passed over: %s", outcome)
+        self._skipped += failed
+        return memberships
+
+    def _join_each(self, request: JoinRequest, outcomes: list[JoinOutcome]) -> list[JoinedGroup]:
+        """Join one group on each of its interfaces, and add to `outcomes` what became of it."""
+        joined: list[JoinedGroup] = []
+        for interface in request.interfaces:
+            error: OSError | None = None
+            try:
+                joined.append(self._sockets.join(request.group, interface, request.sources))
+            except OSError as refusal:
+                error = refusal
+            outcomes.append(JoinOutcome(request.group, interface, error))
+        return joined
+
+    def _find(self, request: JoinRequest) -> Membership | None:
+        """Return the membership that has `request` already, with its sources added."""
+        wanted = set(request.interfaces)
+        there = [item for item in self._memberships.get(request.group, ()) if item.is_active]
+        if request.group in self._memberships:
+            self._memberships[request.group] = there
+        for membership in there:
+            shared = wanted.intersection(membership.interfaces)
+            if not shared:
+                continue
+            if shared != wanted:
+                names = ", ".join(sorted(item.name for item in shared))
+                raise MembershipError(f"{request.group} is joined on {names} alone: leave it first")
+            if (request.sources is None) != (membership.mode is FilterMode.EXCLUDE):
+                raise MembershipError(f"{request.group} is joined {HEARD[membership.mode]}")
+            if request.sources:
+                membership.add_sources(request.sources)
+            return membership
+        return None
+
+    def leave(self, group: GroupLike, *, interface: InterfaceLike | None = None) -> None:
+        """Leave a group, everywhere or the membership on one interface; twice is harmless."""
+        address = parse_group(group).address
+        chosen = None if interface is None else set(choose_interfaces(interface))
+        with self._lock:
+            for membership in self._memberships.get(address, ()):
+                if chosen in (None, set(membership.interfaces)):
+                    membership.leave()
+
+    def _socket_opened(self, opened: GroupSocket) -> None:
         self._waiter.add(opened)
         self._ready.append(opened)
 
-    def _join(self, wanted: list[tuple[Group, list[Interface]]], *, all_required: bool) -> None:
-        outcomes = [
-            JoinOutcome(group.address, interface, self._try_join(group, interface))
-            for group, on_interfaces in wanted
-            for interface in on_interfaces
-        ]
-        failed = [outcome for outcome in outcomes if outcome.error is not None]
-        if failed and (all_required or len(failed) == len(outcomes)):
-            raise _failure(outcomes)
-        for outcome in failed:
-            _log.warning("passed over: %s", outcome)
-        self._skipped = tuple(failed)
-
-    def _try_join(self, group: Group, interface: Interface) -> OSError | None:
-        try:
-            self._sockets.join(group.address, interface)
-        except OSError as error:
-            advise(error, MEMBERSHIP_ADVICE)
-            return error
-        return None
+    def _socket_closing(self, closing: GroupSocket) -> None:
+        self._waiter.remove(closing)
+        if closing in self._ready:
+            self._ready.remove(closing)
 
     def recv(self, timeout: float | _Default | None = _DEFAULT) -> Datagram:
         """Return the next datagram.
@@ -224,15 +254,15 @@ class McastRx:
                 if message is None:
                     continue
                 ready.append(taken)
-                membership = taken.memberships.get((message.destination, message.interface_index))
+                joined = taken.joined.get((message.destination, message.interface_index))
                 # Unicast to the port, and what the kernel could not keep off: not for the user.
-                if membership is not None:
+                if joined is not None:
                     source = self._sources.get(message.name) or self._learn(message.name)
                     return Datagram(
                         message.data,
                         source,
-                        membership.group,
-                        membership.interface,
+                        joined.group,
+                        joined.interface,
                         message.hop_limit,
                         message.timestamp_ns,
                         message.truncated,
@@ -261,8 +291,10 @@ class McastRx:
 
     @property
     def memberships(self) -> tuple[Membership, ...]:
-        """What is joined; nothing when closed."""
-        return () if self._closed else self._sockets.memberships
+        """What is joined, a group's together; nothing when closed."""
+        with self._lock:
+            every = [item for group in self._memberships.values() for item in group]
+        return tuple(item for item in every if item.is_active)
 
     @property
     def skipped(self) -> tuple[JoinOutcome, ...]:
@@ -321,6 +353,8 @@ class McastRx:
             with contextlib.suppress(UnsupportedError):
                 self._dropped = self.dropped
             self._closed = True
+            for membership in self.memberships:
+                membership.end()
             self._waiter.close()
             self._sockets.close()
 
@@ -353,5 +387,5 @@ class McastRx:
 
     def __repr__(self) -> str:
         """Return the groups, the port and whether it is closed."""
-        groups = ", ".join(dict.fromkeys(str(item.group) for item in self._sockets.memberships))
+        groups = ", ".join(map(str, self._memberships))
         return f"<McastRx {groups} port {self.port}{' (closed)' if self._closed else ''}>"

@@ -35,6 +35,10 @@ class Waiter:
         """Wait for `readable` too, also those who wait already where the system can."""
         self._selector.register(readable, selectors.EVENT_READ, readable)
 
+    def remove(self, readable: GroupSocket) -> None:
+        """Wait for `readable` no longer."""
+        self._selector.unregister(readable)
+
     def wait(self, timeout: float | None) -> list[GroupSocket]:
         """Return the sockets that can be read, none when `timeout` seconds have passed.
 

@@ -164,7 +164,8 @@ def _listening(rx: mcast.McastRx) -> str:
     """Return in words where `rx` listens."""
     joined: dict[str, list[str]] = {}
     for membership in rx.memberships:
-        joined.setdefault(str(membership.group), []).append(membership.interface.name)
+        names = [interface.name for interface in membership.interfaces]
+        joined.setdefault(str(membership.group), []).extend(names)
     groups = ", ".join(f"{group} ({', '.join(names)})" for group, names in joined.items())
     return f"listening on port {rx.port} for {groups}"
 
@@ -262,7 +263,7 @@ class _Columns:
         """Make room for the groups and interfaces of `rx`."""
         self._source = len("255.255.255.255:65535")
         self._group = max(len(str(item.group)) for item in rx.memberships)
-        self._interface = max(len(item.interface.name) for item in rx.memberships)
+        self._interface = max(len(on.name) for item in rx.memberships for on in item.interfaces)
 
     def _heads(self, datagram: mcast.Datagram) -> list[tuple[str, str]]:
         """Return what goes before size and payload, each with its style."""
