@@ -129,6 +129,9 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"family": socket.AF_INET6}, mcast.AddressError, "is an IPv4 group.*family is IPv6"),
     ({"family": socket.AF_UNIX}, mcast.AddressError, "neither socket.AF_INET nor"),
     ({"interface": "nosuch0"}, mcast.InterfaceError, "'nosuch0'; there are: lo"),
+    ({"interfaces": ["lo"]}, mcast.InterfaceError, "one or several, not both"),
+    ({"interface": None, "interfaces": []}, mcast.InterfaceError, "interfaces is empty"),
+    ({"interface": None, "interfaces": ["lo", "nosuch0"]}, mcast.InterfaceError, "'nosuch0'"),
     ({"send_buffer": 0}, ValueError, "a buffer of 0 bytes is out of range"),
     ({"group": "ff12::1%lo", "interface": "ifb0"}, mcast.InterfaceError, "'ifb0'|scope is lo"),
 ]
@@ -175,14 +178,14 @@ def test_sendto_refuses_a_bad_address(
 def test_sendto_refuses_the_scope_of_another_interface(network: Network, port: int) -> None:
     """An IPv6 group with the scope of an interface that is not the sender's is refused."""
     message = network.host("host", eth0=0, eth1=1).call(send_to_scope, port)
-    assert message == "ff12::5%eth1 is not reached by this sender's interface, eth0"
+    assert message.startswith("no interface has the name, address or index 'eth1'; there are: eth0")
 
 
 def send_to_scope(port: int) -> str:
     """Return the error of sending to another interface's scope."""
     with mcast.McastTx("ff12::5", port, interface="eth0") as tx:
         tx.sendto(b"", ("ff12::5%eth0", port))
-        with pytest.raises(mcast.AddressError) as caught:
+        with pytest.raises(mcast.InterfaceError) as caught:
             tx.sendto(b"", ("ff12::5%eth1", port))
     return str(caught.value)
 
@@ -253,6 +256,67 @@ def test_a_sender_tells_about_itself(group4: str, port: int) -> None:
     with mcast.McastTx(group4, port, interface="lo") as tx:
         assert repr(tx) == f"<McastTx to {group4} port {port} by lo>"
     assert repr(tx) == f"<McastTx to {group4} port {port} by lo (closed)>"
+
+
+def hears_on_each(group: str, port: int, count: int) -> Iterator[Any]:
+    """Yield "ready", then payload, interface and source of what arrives on any interface."""
+    with mcast.McastRx(group, port, timeout=TIMEOUT) as rx:
+        yield "ready"
+        for _ in range(count):
+            datagram = rx.recv()
+            yield [datagram.data.decode(), datagram.interface.name, datagram.source.host]
+
+
+def send_on_each(group: str, port: int, interfaces: list[str]) -> list[str]:
+    """Send out of all of the interfaces, out of one, and to a destination given with the data."""
+    with mcast.McastTx(group, port, interfaces=interfaces) as tx:
+        assert tx.send(b"all") == 3
+        assert tx.send(b"one", interface=interfaces[1]) == 3
+        assert tx.sendto(b"there", (group, port)) == 5
+        with pytest.raises(mcast.InterfaceError):
+            tx.send(b"", interface="lo")
+        return [item.name for item in tx.interfaces]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_one_sender_sends_out_of_several_interfaces(
+    network: Network, new_group: Callable[[int], str], port: int, version: int
+) -> None:
+    """Each datagram leaves by each interface or the one chosen, from an address of that one."""
+    names = ["eth0", "eth1", "eth2"]
+    segments = {name: number for number, name in enumerate(names)}
+    alice, bob = network.host("alice", **segments), network.host("bob", **segments)
+    group, family = new_group(version), {4: "inet", 6: "inet6"}[version]
+    with bob.start(hears_on_each, group, port, 7) as receiver:
+        assert receiver.next() == "ready"
+        assert alice.call(send_on_each, group, port, names) == names
+        sources = {name: alice.address(name, family) for name in names}
+        expected = [[text, name, sources[name]] for text in ("all", "there") for name in names]
+        expected.append(["one", "eth1", sources["eth1"]])
+        assert sorted(receiver.finish()) == sorted(expected)
+
+
+def send_with_one_down(group: str, port: int) -> list[Any]:
+    """Return errno and notes of sending out of two interfaces of which the first is down."""
+    with mcast.McastTx(group, port, interfaces=["eth0", "eth1"]) as tx:
+        with pytest.raises(OSError, match="unreachable") as caught:
+            tx.send(b"by the other")
+        return [caught.value.errno, caught.value.__notes__]
+
+
+def test_one_interface_that_fails_does_not_keep_the_others(
+    network: Network, group4: str, port: int
+) -> None:
+    """The interfaces that can send do, and the error names the one that could not."""
+    segments = {"eth0": 0, "eth1": 1}
+    alice, bob = network.host("alice", **segments), network.host("bob", **segments)
+    alice.configure("link set eth0 down")
+    with bob.start(hears_on_each, group4, port, 1) as receiver:
+        assert receiver.next() == "ready"
+        number, notes = alice.call(send_with_one_down, group4, port)
+        assert receiver.finish() == [["by the other", "eth1", alice.address("eth1", "inet")]]
+    assert number == errno.ENETUNREACH
+    assert notes[0] == "out of interface eth0"
 
 
 def over_all_ttls(group: str, port: int) -> list[int]:

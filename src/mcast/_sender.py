@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
-from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self, TypeAlias
 
 from mcast_lowlevel import (
     SENDING_ADVICE,
     SocketOption,
+    packet_info,
     set_multicast_hops,
     set_multicast_interface,
     set_multicast_loop,
@@ -40,8 +42,6 @@ from ._interfaces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import Buffer
 
 _LARGEST_PAYLOAD = {socket.AF_INET: 65535 - 20 - 8, socket.AF_INET6: 65535 - 8}
@@ -71,6 +71,57 @@ def _parse_ttl(ttl: int) -> int:
     if not 0 <= ttl <= 255:
         raise ValueError(f"ttl {ttl} is out of range: 0 to 255")
     return ttl
+
+
+_NO_GROUP = "no group was given at construction: use sendto(data, (group, port))"
+
+
+class _Outlet(NamedTuple):
+    """_Outlet is one interface to send out of."""
+
+    interface: Interface
+    source: Address | None
+    """The source address; None lets the system choose."""
+    packet_info: tuple[int, int, bytes]
+    """What makes a datagram leave here, whatever the socket's own interface is."""
+
+    def sockaddr(self, address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+        """Return an address as `socket` takes it, with the interface as scope for IPv6."""
+        if isinstance(address, IPv4Address):
+            return str(address), port
+        return str(address), port, 0, self.interface.index
+
+
+def _choose_outlets(
+    family: socket.AddressFamily,
+    interface: InterfaceLike | None,
+    interfaces: Iterable[InterfaceLike] | None,
+    scope: str | None,
+) -> tuple[_Outlet, ...]:
+    """Return the interfaces to send from, each of which has an address of `family`."""
+    if interface is not None and interfaces is not None:
+        raise InterfaceError("interface and interfaces are both given: one or several, not both")
+    if interfaces is None:
+        return (_choose_outlet(family, interface, scope),)
+    specs = [interfaces] if isinstance(interfaces, str) else list(interfaces)
+    outlets = (_choose_outlet(family, spec, scope) for spec in specs)
+    chosen = {outlet.interface.index: outlet for outlet in outlets}
+    if not chosen:
+        raise InterfaceError("no interface to send from: interfaces is empty")
+    return tuple(chosen.values())
+
+
+def _choose_outlet(
+    family: socket.AddressFamily, spec: InterfaceLike | None, scope: str | None
+) -> _Outlet:
+    interface = _choose_interface(family, spec, scope)
+    source = _address_in(spec, family)
+    if source is None and family == socket.AF_INET:
+        # Left to itself the kernel may take another interface's address (it does on lo). For IPv6
+        # it never does, and chooses by the group's scope (RFC 6724 section 4).
+        source = interface.ipv4[0].ip
+    explicit = source if isinstance(source, IPv4Address) else None
+    return _Outlet(interface, source, packet_info(family, interface.index, explicit))
 
 
 def _choose_interface(
@@ -129,7 +180,7 @@ def _address_in(spec: InterfaceLike | None, family: socket.AddressFamily) -> Add
 
 
 class McastTx:
-    """McastTx sends datagrams to a multicast group out of one interface.
+    """McastTx sends datagrams to a multicast group out of one interface or several.
 
     It opens at construction and is a context manager that closes it.
     """
@@ -141,6 +192,7 @@ class McastTx:
         *,
         family: int | None = None,
         interface: InterfaceLike | None = None,
+        interfaces: Iterable[InterfaceLike] | None = None,
         ttl: int = 1,
         loopback: bool = False,
         send_buffer: int | None = None,
@@ -150,7 +202,8 @@ class McastTx:
         `group` and `port` are where `send` sends to; both may be left out for a sender that only
         uses `sendto`, whose `family` is then IPv4 unless said. `interface` is the one to send out
         of; an address names its interface and is the source address too. None takes the one of
-        the default route, or the only one that can send. `ttl` (the hop limit of IPv6) is how
+        the default route, or the only one that can send. `interfaces` are several, each of which
+        every datagram goes out of. `ttl` (the hop limit of IPv6) is how
         far datagrams go: 0 stays on this host, 1 on the network, more passes routers.
         `loopback` says whether receivers on this host hear them. `send_buffer` asks for that many
         bytes of buffer in the system, which may grant less.
@@ -173,31 +226,31 @@ class McastTx:
         self._ttl = _parse_ttl(ttl)
         self._loopback = bool(loopback)
         require_buffer_size(send_buffer)
-        self._interface = _choose_interface(self._family, interface, scope)
-        source = _address_in(interface, self._family)
-        if source is None and self._family == socket.AF_INET:
-            # Left to itself the kernel may take another interface's address (it does on lo).
-            # For IPv6 it never does, and chooses by the group's scope (RFC 6724 section 4).
-            source = self._interface.ipv4[0].ip
-        self._socket = self._open(source, send_buffer)
+        self._outlets = _choose_outlets(self._family, interface, interfaces, scope)
+        self._socket = self._open(send_buffer)
         # A method of the socket's own: the shortest way for the call made most often.
         self._send: Callable[[Buffer], int] = self._socket.send
         if self._group is None:
             self._send = self._refuse_no_group
+        elif len(self._outlets) > 1:
+            self._send = self._send_everywhere
 
-    def _open(self, source: Address | None, send_buffer: int | None) -> socket.socket:
+    def _open(self, send_buffer: int | None) -> socket.socket:
         sender = socket.socket(self._family, socket.SOCK_DGRAM)
         try:
-            sockfd, family, index = sender.fileno(), self._family, self._interface.index
-            set_multicast_interface(sockfd, family, index)
+            sockfd, family, first = sender.fileno(), self._family, self._outlets[0]
+            set_multicast_interface(sockfd, family, first.interface.index)
             set_multicast_hops(sockfd, family, self._ttl)
             set_multicast_loop(sockfd, family, self._loopback)
             if send_buffer is not None:
                 set_buffer(sockfd, family, SocketOption.SEND_BUFFER, send_buffer)
-            if source is not None:
-                sender.bind(self._sockaddr(source, 0))
+            if len(self._outlets) > 1:
+                sender.bind(("", 0))  # The source address differs with the interface.
+                return sender
+            if first.source is not None:
+                sender.bind(first.sockaddr(first.source, 0))
             if self._group is not None and self._port is not None:
-                sender.connect(self._sockaddr(self._group, self._port))
+                sender.connect(first.sockaddr(self._group, self._port))
         except OSError as error:
             sender.close()
             advise(error, SENDING_ADVICE)
@@ -207,19 +260,18 @@ class McastTx:
             raise
         return sender
 
-    def _sockaddr(self, address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-        if isinstance(address, IPv4Address):
-            return str(address), port
-        return str(address), port, 0, self._interface.index
-
-    def send(self, data: Buffer) -> int:
+    def send(self, data: Buffer, *, interface: InterfaceLike | None = None) -> int:
         """Send one datagram to the group and port given at construction.
 
-        Returns its size in bytes. Raises `ClosedError`, `AddressError` where no group was given,
-        and `OSError` for what the system refuses, `EMSGSIZE` for too large a payload among it.
+        It goes out of each of the sender's interfaces, or out of `interface`, one of them. Returns
+        its size in bytes. Raises `ClosedError`, `AddressError` where no group was given,
+        `InterfaceError`, and `OSError` for what the system refuses, `EMSGSIZE` for too large a
+        payload among it. Where one of several interfaces fails, the others send before that.
         """
         try:
-            return self._send(data)
+            if interface is None:
+                return self._send(data)
+            return self._send_out_of((self._outlet(interface),), data, self._destination())
         except OSError as error:
             self._explain(error, data)
             raise
@@ -233,16 +285,46 @@ class McastTx:
         self._require_open()
         group, port = _parse_destination(*address)
         _require_family(group, self._family)
-        if group.scope not in (None, self._interface.name, str(self._interface.index)):
-            raise AddressError(
-                f"{group.address}%{group.scope} is not reached by this sender's interface, "
-                f"{self._interface.name}"
-            )
+        outlets = self._outlets
+        if group.scope is not None:
+            outlets = (self._outlet(group.scope),)
         try:
-            return self._socket.sendto(data, self._sockaddr(group.address, port))
+            if len(self._outlets) == 1:
+                return self._socket.sendto(data, outlets[0].sockaddr(group.address, port))
+            return self._send_out_of(outlets, data, (group.address, port))
         except OSError as error:
             self._explain(error, data)
             raise
+
+    def _destination(self) -> tuple[Address, int]:
+        self._require_open()
+        if self._group is None or self._port is None:
+            raise AddressError(_NO_GROUP)
+        return self._group, self._port
+
+    def _outlet(self, spec: InterfaceLike) -> _Outlet:
+        (found, *_) = find_interfaces(spec, among=[item.interface for item in self._outlets])
+        return next(item for item in self._outlets if item.interface == found)
+
+    def _send_everywhere(self, data: Buffer) -> int:
+        return self._send_out_of(self._outlets, data, self._destination())
+
+    def _send_out_of(
+        self, outlets: tuple[_Outlet, ...], data: Buffer, address: tuple[Address, int]
+    ) -> int:
+        sent = 0
+        failure: OSError | None = None
+        for outlet in outlets:
+            try:
+                sent = self._socket.sendmsg(
+                    [data], [outlet.packet_info], 0, outlet.sockaddr(*address)
+                )
+            except OSError as error:
+                error.add_note(f"out of interface {outlet.interface.name}")
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return sent
 
     def _explain(self, error: OSError, data: Buffer) -> None:
         advise(error, SENDING_ADVICE)
@@ -255,7 +337,7 @@ class McastTx:
             ) from None
 
     def _refuse_no_group(self, data: Buffer) -> NoReturn:
-        raise AddressError("no group was given at construction: use sendto(data, (group, port))")
+        raise AddressError(_NO_GROUP)
 
     def _refuse_closed(self, data: Buffer) -> NoReturn:
         raise ClosedError("the sender is closed")
@@ -276,8 +358,13 @@ class McastTx:
 
     @property
     def interface(self) -> Interface:
-        """The interface that datagrams go out of, as it was when the sender opened."""
-        return self._interface
+        """The interface that datagrams go out of, the first of several, as it was at opening."""
+        return self._outlets[0].interface
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """The interfaces that each datagram goes out of, as they were at opening."""
+        return tuple(outlet.interface for outlet in self._outlets)
 
     @property
     def family(self) -> socket.AddressFamily:
@@ -298,8 +385,8 @@ class McastTx:
     def local_address(self) -> SourceAddress:
         """The address that receivers see as the source.
 
-        A sender without a group that has not sent yet has the unspecified address. Raises
-        `ClosedError`.
+        It is unspecified where it depends on the group or the interface: for an IPv6 sender
+        without a group, and for one with several interfaces. Raises `ClosedError`.
         """
         self._require_open()
         host, port, *rest = self._socket.getsockname()
@@ -332,4 +419,4 @@ class McastTx:
         """Return the destination, the interface and whether it is closed."""
         to = f"to {self._group} port {self._port} " if self._group else ""
         state = " (closed)" if self.closed else ""
-        return f"<McastTx {to}by {self._interface.name}{state}>"
+        return f"<McastTx {to}by {', '.join(map(str, self.interfaces))}{state}>"

@@ -71,6 +71,12 @@ OPTIONS: Final[OptionTable] = {
         _constant("IPPROTO_IPV6"), _constant("IPV6_V6ONLY"), "int"
     ),
     **_pair(SocketOption.PACKET_INFO, "IP_PKTINFO", "IPV6_RECVPKTINFO"),
+    (SocketOption.SENDING_PACKET_INFO, _IPV4): Option(
+        _constant("IPPROTO_IP"), _constant("IP_PKTINFO"), "struct in_pktinfo"
+    ),
+    (SocketOption.SENDING_PACKET_INFO, _IPV6): Option(
+        _constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO"), "struct in6_pktinfo"
+    ),
     **_pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_RECVHOPLIMIT"),
     **_socket_level(SocketOption.TIMESTAMP, "SO_TIMESTAMPNS"),
     **_pair(SocketOption.MULTICAST_ALL, "IP_MULTICAST_ALL", "IPV6_MULTICAST_ALL"),

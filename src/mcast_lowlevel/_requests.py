@@ -18,6 +18,8 @@ from ._values import (
     GroupFilter,
     GroupReq,
     GroupSourceReq,
+    In6Pktinfo,
+    InPktinfo,
     IpMreqn,
     Sockaddr,
     SockaddrIn,
@@ -112,6 +114,23 @@ def set_multicast_interface(sockfd: int, family: AddressFamily, interface: int) 
         if find_option(SocketOption.MULTICAST_INTERFACE, family).ctype == "struct ip_mreqn"
         else interface,
     )
+
+
+def packet_info(
+    family: AddressFamily, interface: int, source: IPv4Address | None = None
+) -> tuple[int, int, bytes]:
+    """Return the ancillary data that sends one datagram out of the interface with that index.
+
+    `source` is its source address; for IPv6 the system chooses one of that interface (RFC 6724).
+    """
+    option = find_option(SocketOption.SENDING_PACKET_INFO, family)
+    any_address = IPv4Address(0)
+    info = (
+        InPktinfo(interface, any_address, source or any_address)
+        if family == AddressFamily.AF_INET
+        else In6Pktinfo(IPv6Address(0), interface)
+    )
+    return option.level, option.name, system.structs.pack(info)
 
 
 def set_multicast_hops(sockfd: int, family: AddressFamily, hops: int) -> None:

@@ -19,6 +19,7 @@ class SocketOption(enum.Enum):
     RECEIVE_BUFFER_FORCED = "the receive buffer's size beyond the system's limit"
     DROPPED = "how many datagrams found the receive buffer full"
     PACKET_INFO = "packet information"
+    SENDING_PACKET_INFO = "choosing the interface of each datagram"
     HOP_LIMIT = "received hop limits"
     TIMESTAMP = "times of arrival"
     MULTICAST_ALL = "receiving groups that other sockets joined"
