@@ -305,11 +305,16 @@ void freeifaddrs(struct ifaddrs *ifa);
 /* --- Constants: <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h> --- */
 
 #define NETLINK_ROUTE 0
+#define RTMGRP_LINK 1
 #define NLM_F_REQUEST 0x1
+#define NLM_F_ACK 0x4
 #define NLM_F_DUMP_INTR 0x10
 #define NLM_F_DUMP 0x300
+#define NLMSG_NOOP 1
 #define NLMSG_ERROR 2
 #define NLMSG_DONE 3
+#define RTM_NEWLINK 16
+#define RTM_DELLINK 17
 #define RTM_GETLINK 18
 #define RTM_GETADDR 22
 #define RTM_GETROUTE 26

@@ -96,9 +96,10 @@ class RemoteProcess:
 class Host:
     """Host is one network namespace, with a loopback interface of its own."""
 
-    def __init__(self, name: str, enter: Sequence[str]) -> None:
-        """`enter` is the command prefix that runs a command in the namespace."""
+    def __init__(self, name: str, pid: int, enter: Sequence[str]) -> None:
+        """`pid` holds the namespace, and `enter` prefixes a command that runs in it."""
         self.name = name
+        self.pid = pid
         self._enter = list(enter)
 
     def argv(self, command: Sequence[str | Path]) -> list[str]:
@@ -183,8 +184,8 @@ class Network:
                 skip_unless_ci(f"{command} is missing: install iproute2 and util-linux")
         self._processes = ExitStack()
         self._user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        self._switch_pid = self._hold(["unshare", *self._user, "--net"])
-        self._switch = Host("switch", self._entering(self._switch_pid))
+        pid = self._hold(["unshare", *self._user, "--net"])
+        self._switch = Host("switch", pid, self._entering(pid))
         self._segments: dict[int, int] = {}
 
     def _hold(self, prefix: list[str]) -> int:
@@ -217,16 +218,16 @@ class Network:
         On segment S the Nth interface has 10.77.S.N/24, fd77:S::N/64 and a link-local address.
         There is no default route.
         """
-        pid = self._hold([*self._entering(self._switch_pid), "unshare", "--net"])
-        host = Host(name, self._entering(pid))
+        pid = self._hold([*self._entering(self._switch.pid), "unshare", "--net"])
+        host = Host(name, pid, self._entering(pid))
         host.configure("link set lo up")
         # An address that is still being probed for duplicates cannot be used (RFC 4862).
         host.run("sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad")
         for interface, segment in interfaces.items():
-            self.plug(host, pid, interface, segment)
+            self.plug(host, interface, segment)
         return host
 
-    def plug(self, host: Host, pid: int, interface: str, segment: int) -> None:
+    def plug(self, host: Host, interface: str, segment: int, *, index: int | None = None) -> None:
         """Give `host` an interface on a segment."""
         number = self._segments.get(segment, 0) + 1
         self._segments[segment] = number
@@ -237,8 +238,9 @@ class Network:
                 f"link add {bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
                 f"link set {bridge} up",
             ]
+        numbered = "" if index is None else f"index {index}"
         lines += [
-            f"link add {port} type veth peer name {interface} netns {pid}",
+            f"link add {port} type veth peer name {interface} {numbered} netns {host.pid}",
             f"link set {port} master {bridge}",
             f"link set {port} up",
         ]

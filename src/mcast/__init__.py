@@ -20,7 +20,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._interfaces import Interface, default_interface, find_interfaces, interfaces
-from ._membership import Membership
+from ._membership import InterfaceChange, Membership
 from ._receiver import McastRx
 from ._sender import McastTx
 
@@ -32,6 +32,7 @@ __all__ = [
     "Datagram",
     "FilterMode",
     "Interface",
+    "InterfaceChange",
     "InterfaceError",
     "JoinOutcome",
     "McastError",

@@ -24,7 +24,9 @@ class JoinRequest(NamedTuple):
 
     group: Address
     interfaces: tuple[Interface, ...]
-    sources: frozenset[Address] | None
+    is_everywhere: bool
+    """Whether it is for every interface of use, those to come included."""
+    sources: frozenset[Address] | None = None
     """None for any source."""
 
 
@@ -44,7 +46,12 @@ def plan_joins(
     if not parsed:
         raise AddressError("no group is given: name one or more")
     requests = [
-        JoinRequest(group.address, _within(group, chosen, named=named), None) for group in parsed
+        JoinRequest(
+            group.address,
+            _within(group, chosen, named=named),
+            is_everywhere=not named and group.scope is None,
+        )
+        for group in parsed
     ]
     if not any(request.interfaces for request in requests):
         raise InterfaceError(
@@ -62,13 +69,14 @@ def choose_interfaces(
     """Return each interface that is named, once; None names all that are of use."""
     there = interfaces()
     if specs is None:
-        return tuple(
-            item
-            for item in there
-            if item.is_up and item.supports_multicast and not item.is_loopback
-        )
+        return tuple(filter(is_usual, there))
     found = (item for spec in _listed(specs) for item in find_interfaces(spec, among=there))
     return tuple(dict.fromkeys(found))
+
+
+def is_usual(interface: Interface) -> bool:
+    """Return whether `interface` is joined on where none is named."""
+    return interface.is_up and interface.supports_multicast and not interface.is_loopback
 
 
 def _within(group: Group, chosen: tuple[Interface, ...], *, named: bool) -> tuple[Interface, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import Self
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import NamedTuple, Self
 
 from mcast_lowlevel import FilterMode
 
 from ._addresses import Address, AddressLike, parse_source
-from ._errors import ClosedError, MembershipError
+from ._errors import ClosedError, JoinOutcome, MembershipError
 from ._interfaces import Interface
+from ._joining import JoinRequest
 from ._sockets import GroupSockets, JoinedGroup
 
 
@@ -23,16 +24,82 @@ class Membership:
     """
 
     def __init__(
-        self, sockets: GroupSockets, lock: threading.RLock, joined: Sequence[JoinedGroup]
+        self,
+        sockets: GroupSockets,
+        lock: threading.RLock,
+        request: JoinRequest,
     ) -> None:
-        """Hold what is joined in `sockets`, which `lock` guards."""
+        """Join nothing yet; `lock` guards `sockets`."""
         self._sockets = sockets
         self._lock = lock
-        self._joined = list(joined)
-        self._group = joined[0].group
-        self._mode = joined[0].mode
-        self._interfaces = tuple(item.interface for item in joined)
+        self._group = request.group
+        self._is_everywhere = request.is_everywhere
+        self._mode = FilterMode.EXCLUDE if request.sources is None else FilterMode.INCLUDE
+        self._heard = set(request.sources or ())
+        self._joined: list[JoinedGroup] = []
+        self._wanted: dict[str, Interface] = {}
+        self._refused: dict[str, int] = {}
         self._is_active = True
+
+    def join_on(self, interfaces: Iterable[Interface]) -> list[JoinOutcome]:
+        """Join on each of the interfaces, and return what became of it; for the receiver."""
+        outcomes: list[JoinOutcome] = []
+        for interface in interfaces:
+            self._wanted[interface.name] = interface
+            outcomes.append(self._join_on(interface))
+        return outcomes
+
+    def _join_on(self, interface: Interface) -> JoinOutcome:
+        try:
+            joined = self._sockets.join(self._group, interface, self._mode, self._heard)
+        except OSError as error:
+            return JoinOutcome(self._group, interface, error)
+        self._joined.append(joined)
+        self._wanted[interface.name] = interface
+        return JoinOutcome(self._group, interface, None)
+
+    def follow(
+        self,
+        there: Mapping[str, Interface],
+        usual: Iterable[Interface],
+        gone: Container[int],
+    ) -> list[InterfaceChange]:
+        """Leave what is on interfaces that are gone, and join on those that are back or new.
+
+        `there` are all interfaces by name, `usual` those to join on where none is named, `gone`
+        the indices of those that were deleted. Returns what changed; for the receiver.
+        """
+        if self._is_everywhere:
+            for interface in usual:
+                self._wanted.setdefault(interface.name, interface)
+        changes: list[InterfaceChange] = []
+        for item in list(self._joined):
+            now = there.get(item.interface.name)
+            if now is None or now.index != item.interface.index or now.index in gone:
+                # First, because a membership of an interface that is gone counts for the limit.
+                self._sockets.leave(item)
+                self._joined.remove(item)
+                changes.append(InterfaceChange(self, item.interface, is_joined=False))
+        joined = {item.interface.name for item in self._joined}
+        for name in self._wanted.keys() - joined:
+            if name in there:
+                changes += self._rejoin(there[name])
+        return changes
+
+    def _rejoin(self, interface: Interface) -> list[InterfaceChange]:
+        error = self._join_on(interface).error
+        if error is None:
+            self._refused.pop(interface.name, None)
+            return [InterfaceChange(self, interface, is_joined=True)]
+        if self._refused.get(interface.name) == interface.index:
+            return []  # Told before: it is tried again at each change, but told of once.
+        self._refused[interface.name] = interface.index
+        return [InterfaceChange(self, interface, is_joined=False, error=error)]
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the interfaces that it is for; for the receiver."""
+        return set(self._wanted)
 
     @property
     def group(self) -> Address:
@@ -41,13 +108,16 @@ class Membership:
 
     @property
     def interface(self) -> Interface | None:
-        """The interface that it is joined on; None if there are several."""
-        return self._interfaces[0] if len(self._interfaces) == 1 else None
+        """The interface that it is for; None if it is for several."""
+        with self._lock:
+            wanted = list(self._wanted.values())
+        return wanted[0] if len(wanted) == 1 else None
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:
-        """The interfaces that it is joined on."""
-        return self._interfaces
+        """The interfaces that it is joined on now."""
+        with self._lock:
+            return tuple(item.interface for item in self._joined)
 
     @property
     def mode(self) -> FilterMode:
@@ -58,8 +128,7 @@ class Membership:
     def sources(self) -> tuple[Address, ...]:
         """The sources that are included (mode INCLUDE) or blocked (mode EXCLUDE), in order."""
         with self._lock:
-            found = self._joined[0].sources if self._joined else set[Address]()
-            return tuple(sorted(found, key=lambda address: address.packed))
+            return tuple(sorted(self._heard, key=lambda address: address.packed))
 
     @property
     def is_active(self) -> bool:
@@ -97,12 +166,16 @@ class Membership:
             self._is_active = False
             for item in self._joined:
                 self._sockets.leave(item)
-            self._joined.clear()
+            self._forget()
 
     def end(self) -> None:
-        """Take note that the receiver has closed."""
+        """Take note that the receiver has closed; for the receiver."""
         self._is_active = False
+        self._forget()
+
+    def _forget(self) -> None:
         self._joined.clear()
+        self._heard.clear()
 
     def _change(
         self,
@@ -116,20 +189,18 @@ class Membership:
                 raise ClosedError(f"the membership of {self._group} has ended")
             if mode is not self._mode:
                 raise MembershipError(f"{self._group} is joined {HEARD[self._mode]}")
-            before = self._joined[0].sources
-            after = combine(before, {address})
+            after = combine(self._heard, {address})
             if mode is FilterMode.INCLUDE and not after:
                 self.leave()
             else:
-                self._set_sources(before, after)
+                self._set_sources(after)
 
     def add_sources(self, sources: Iterable[Address]) -> None:
         """Hear further sources, in a source-specific membership."""
         with self._lock:
-            before = self._joined[0].sources
-            self._set_sources(before, before.union(sources))
+            self._set_sources(self._heard.union(sources))
 
-    def _set_sources(self, before: set[Address], after: set[Address]) -> None:
+    def _set_sources(self, after: set[Address]) -> None:
         """Set the sources on each interface, or on none where the system refuses."""
         done: list[JoinedGroup] = []
         try:
@@ -138,8 +209,9 @@ class Membership:
                 done.append(item)
         except OSError:
             for item in done:
-                self._sockets.set_sources(item, before)
+                self._sockets.set_sources(item, self._heard)
             raise
+        self._heard = after
 
     def __enter__(self) -> Self:
         """Return the membership."""
@@ -151,12 +223,31 @@ class Membership:
 
     def __repr__(self) -> str:
         """Return group, interfaces, sources and whether it has ended."""
-        names = ", ".join(item.name for item in self._interfaces)
+        names = ", ".join(self._wanted)
         listed = ", ".join(map(str, self.sources))
         heard = f" {self._mode.value} {listed}" if listed else ""
         return (
             f"<Membership {self._group} on {names}{heard}{'' if self._is_active else ' (ended)'}>"
         )
+
+
+class InterfaceChange(NamedTuple):
+    """InterfaceChange is what following the machine's interfaces did to a membership."""
+
+    membership: Membership
+    interface: Interface
+    is_joined: bool
+    """Whether the group is joined there now."""
+    error: OSError | None = None
+    """Why it could not be joined there."""
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if self.error is not None:
+            result = f"cannot be joined: {self.error.strerror}"
+        else:
+            result = "joined" if self.is_joined else "left, the interface is gone"
+        return f"{self.membership.group} on {self.interface.name}: {result}"
 
 
 HEARD = {

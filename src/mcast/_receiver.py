@@ -9,10 +9,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Self
 
-from mcast_lowlevel import FilterMode, MessageReader, UnsupportedError
+from mcast_lowlevel import FilterMode, LinkChanges, MessageReader, UnsupportedError
 
 from ._addresses import (
     Address,
@@ -26,10 +26,10 @@ from ._addresses import (
 from ._buffers import require_buffer_size
 from ._datagram import Datagram
 from ._errors import ClosedError, JoinOutcome, MembershipError
-from ._interfaces import InterfaceLike
-from ._joining import JoinRequest, choose_interfaces, plan_joins
-from ._membership import HEARD, Membership
-from ._sockets import GroupSocket, GroupSockets, JoinedGroup
+from ._interfaces import InterfaceLike, interfaces
+from ._joining import JoinRequest, choose_interfaces, is_usual, plan_joins
+from ._membership import HEARD, InterfaceChange, Membership
+from ._sockets import GroupSocket, GroupSockets
 from ._waiting import Waiter
 
 _log = logging.getLogger("mcast")
@@ -44,6 +44,8 @@ _LONGEST_WAIT = 86400.0
 """Seconds. The system takes no wait of any length at once: 24.8 days are too long for poll(2)."""
 _SKIPPED_AT_ONCE = 1024
 """How many unwanted datagrams are passed over between two looks at the clock."""
+_LOOK_EVERY = 64
+"""How many datagrams are received at most between two looks at what changed."""
 _KNOWN_SOURCES = 1024
 """How many senders' addresses are remembered in words."""
 
@@ -74,6 +76,8 @@ class McastRx:
         sources: AddressLike | Iterable[AddressLike] | None = None,
         timeout: float | None = None,
         receive_buffer: int | None = None,
+        follow: bool = True,
+        on_interface_change: Callable[[InterfaceChange], object] | None = None,
     ) -> None:
         """Open a receiver.
 
@@ -86,6 +90,10 @@ class McastRx:
         how many seconds `recv` waits; None waits for ever.
         `receive_buffer` asks for that many bytes of buffer for what arrives faster than it is
         received; see `receive_buffer` for what is granted.
+
+        `follow` joins again on an interface that was deleted and is back, and without named
+        interfaces on new ones. That happens while `recv` waits or is called often; each change is
+        logged and given to `on_interface_change`, in the thread that receives.
 
         Raises `AddressError`, `InterfaceError`, `ValueError` or `TypeError` for what cannot be
         used, before anything is opened, `MembershipError` for what could not be joined, and
@@ -104,7 +112,9 @@ class McastRx:
         self._ready: deque[GroupSocket] = deque()
         self._lock = threading.RLock()
         self._reader = MessageReader()
-        self._waiter = Waiter()
+        self._waiter = Waiter(follow=follow)
+        self._on_interface_change = on_interface_change
+        self._until_look = _LOOK_EVERY
         self._sockets = GroupSockets(
             port, receive_buffer, opened=self._socket_opened, closing=self._socket_closing
         )
@@ -148,15 +158,13 @@ class McastRx:
         for request in requests:
             membership = self._find(request)
             if membership is None:
-                joined = self._join_each(request, outcomes)
-                if not joined:
-                    continue
-                membership = Membership(self._sockets, self._lock, joined)
+                membership = Membership(self._sockets, self._lock, request)
                 self._memberships.setdefault(request.group, []).append(membership)
+                outcomes += membership.join_on(request.interfaces)
                 added.append(membership)
             memberships.append(membership)
         failed = tuple(outcome for outcome in outcomes if outcome.error is not None)
-        if failed and (all_required or not memberships):
+        if failed and (all_required or len(failed) == len(outcomes)):
             for membership in added:
                 membership.leave()
             raise MembershipError("not every group could be joined", outcomes)
@@ -165,30 +173,18 @@ class McastRx:
         self._skipped += failed
         return memberships
 
-    def _join_each(self, request: JoinRequest, outcomes: list[JoinOutcome]) -> list[JoinedGroup]:
-        """Join one group on each of its interfaces, and add to `outcomes` what became of it."""
-        joined: list[JoinedGroup] = []
-        for interface in request.interfaces:
-            error: OSError | None = None
-            try:
-                joined.append(self._sockets.join(request.group, interface, request.sources))
-            except OSError as refusal:
-                error = refusal
-            outcomes.append(JoinOutcome(request.group, interface, error))
-        return joined
-
     def _find(self, request: JoinRequest) -> Membership | None:
         """Return the membership that has `request` already, with its sources added."""
-        wanted = set(request.interfaces)
+        wanted = {interface.name for interface in request.interfaces}
         there = [item for item in self._memberships.get(request.group, ()) if item.is_active]
         if request.group in self._memberships:
             self._memberships[request.group] = there
         for membership in there:
-            shared = wanted.intersection(membership.interfaces)
+            shared = wanted & membership.names
             if not shared:
                 continue
             if shared != wanted:
-                names = ", ".join(sorted(item.name for item in shared))
+                names = ", ".join(sorted(shared))
                 raise MembershipError(f"{request.group} is joined on {names} alone: leave it first")
             if (request.sources is None) != (membership.mode is FilterMode.EXCLUDE):
                 raise MembershipError(f"{request.group} is joined {HEARD[membership.mode]}")
@@ -200,10 +196,10 @@ class McastRx:
     def leave(self, group: GroupLike, *, interface: InterfaceLike | None = None) -> None:
         """Leave a group, everywhere or the membership on one interface; twice is harmless."""
         address = parse_group(group).address
-        chosen = None if interface is None else set(choose_interfaces(interface))
+        names = None if interface is None else {item.name for item in choose_interfaces(interface)}
         with self._lock:
             for membership in self._memberships.get(address, ()):
-                if chosen in (None, set(membership.interfaces)):
+                if names in (None, membership.names):
                     membership.leave()
 
     def _socket_opened(self, opened: GroupSocket) -> None:
@@ -224,14 +220,18 @@ class McastRx:
         """
         timeout = self._timeout if timeout is _DEFAULT else _parse_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
+        self._until_look -= 1
+        if self._until_look < 0:
+            # Where datagrams never end there is no waiting, and changes would not be seen.
+            self._wait(0)
         while True:
             datagram = self._take(deadline)
             if datagram is not None:
                 return datagram
             left = None if deadline is None else deadline - time.monotonic()
             if left is None or left > 0:
-                self._refill(self._waiter.wait(min(left or _LONGEST_WAIT, _LONGEST_WAIT)))
-            elif self._ready or not self._refill(self._waiter.wait(0)):
+                self._wait(min(left or _LONGEST_WAIT, _LONGEST_WAIT))
+            elif self._ready or not self._wait(0):
                 if timeout == 0:
                     raise BlockingIOError(errno.EAGAIN, "no datagram is waiting")
                 raise TimeoutError(f"nothing was received within {timeout} s")
@@ -272,11 +272,31 @@ class McastRx:
                     break
             return None
 
-    def _refill(self, readable: list[GroupSocket]) -> bool:
-        """Take note of the sockets that can be read, and return whether there are any."""
+    def _wait(self, timeout: float) -> bool:
+        """Wait until a socket can be read or something changed; return whether one can."""
+        self._until_look = _LOOK_EVERY
+        readable, changes = self._waiter.wait(timeout)
+        if changes is not None:
+            self._follow(changes)
         with self._lock:
             self._ready.extend(item for item in readable if item not in self._ready)
             return bool(self._ready)
+
+    def _follow(self, changes: LinkChanges) -> None:
+        """Join and leave as the machine's interfaces changed, and tell of it."""
+        there = {item.name: item for item in interfaces()}
+        told: list[InterfaceChange] = []
+        with self._lock:
+            if self._named:
+                self._interfaces = tuple(there.get(on.name, on) for on in self._interfaces)
+            else:
+                self._interfaces = tuple(filter(is_usual, there.values()))
+            for membership in self.memberships:
+                told += membership.follow(there, self._interfaces, changes.gone)
+        for change in told:
+            _log.log(logging.WARNING if change.error else logging.INFO, "%s", change)
+            if self._on_interface_change is not None:
+                self._on_interface_change(change)
 
     def _learn(self, name: bytes) -> SourceAddress:
         if len(self._sources) >= _KNOWN_SOURCES:

@@ -98,19 +98,18 @@ class GroupSockets:
         self._dropped_before = 0
 
     def join(
-        self, group: Address, interface: Interface, sources: Iterable[Address] | None
+        self, group: Address, interface: Interface, mode: FilterMode, sources: Iterable[Address]
     ) -> JoinedGroup:
         """Join `group` on `interface`, by a further socket where those there are full.
 
-        `sources` None joins it for any source. Raises `OSError` for what the system refuses, and
+        `sources` are those to be heard, or not. Raises `OSError` for what the system refuses, and
         has joined nothing then.
         """
         family = family_of(group)
-        mode = FilterMode.EXCLUDE if sources is None else FilterMode.INCLUDE
         carrier = next(
             (item for item in self._sockets if item.family == family and not item.is_full), None
         ) or self._open(family)
-        joined = JoinedGroup(group, interface, carrier, mode, set(sources or ()))
+        joined = JoinedGroup(group, interface, carrier, mode, set(sources))
         try:
             _request_join(joined)
         except OSError as error:
@@ -223,10 +222,11 @@ def _request_join(joined: JoinedGroup) -> None:
     with _advised():
         if joined.mode is FilterMode.EXCLUDE:
             join_group(sockfd, index, group)
-            return
-        first, *more = joined.sources
-        join_source_group(sockfd, index, group, first)
-        if more:
+            filtered = 0
+        else:
+            join_source_group(sockfd, index, group, next(iter(joined.sources)))
+            filtered = 1
+        if len(joined.sources) > filtered:
             try:
                 set_source_filter(sockfd, index, group, joined.mode, tuple(joined.sources))
             except OSError:

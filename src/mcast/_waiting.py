@@ -1,13 +1,23 @@
-"""Waiting until a socket can be read, or until it is closed from elsewhere."""
+"""Waiting until a socket can be read, the machine's interfaces change, or the receiver closes."""
 
 from __future__ import annotations
 
 import selectors
-import socket
 import threading
+from typing import NamedTuple
+
+from mcast_lowlevel import LinkChanges, LinkWatch
 
 from ._errors import ClosedError
 from ._sockets import GroupSocket
+
+
+class Woken(NamedTuple):
+    """Woken is why a wait ended."""
+
+    readable: list[GroupSocket]
+    changes: LinkChanges | None
+    """What happened to the machine's interfaces, if anything did."""
 
 
 class Waiter:
@@ -17,18 +27,17 @@ class Waiter:
     and in a signal handler, which is why the lock may be taken again by the thread that holds it.
     """
 
-    def __init__(self) -> None:
-        """Open the selector and what wakes it."""
+    def __init__(self, *, follow: bool) -> None:
+        """Open the selector and what wakes it; `follow` says whether changes are waited for."""
         self._lock = threading.RLock()
         self._threads = 0
         self._closed = False
-        self._wake, self._waken = socket.socketpair()
+        self._watch = LinkWatch(changes=follow)
         try:
             self._selector = selectors.DefaultSelector()
-            self._selector.register(self._waken, selectors.EVENT_READ)
+            self._selector.register(self._watch, selectors.EVENT_READ)
         except BaseException:
-            self._wake.close()
-            self._waken.close()
+            self._watch.close()
             raise
 
     def add(self, readable: GroupSocket) -> None:
@@ -39,8 +48,8 @@ class Waiter:
         """Wait for `readable` no longer."""
         self._selector.unregister(readable)
 
-    def wait(self, timeout: float | None) -> list[GroupSocket]:
-        """Return the sockets that can be read, none when `timeout` seconds have passed.
+    def wait(self, timeout: float | None) -> Woken:
+        """Return what can be read, nothing when `timeout` seconds have passed.
 
         Raises `ClosedError` when closed, before or meanwhile.
         """
@@ -55,9 +64,13 @@ class Waiter:
                 self._threads -= 1
                 if self._closed:
                     self._release()
-        if self._closed:
-            raise ClosedError("the receiver was closed while waiting")
-        return [key.data for key, _ in events if key.data is not None]
+        with self._lock:
+            # What woke us for closing stays unread, so that it wakes all who wait.
+            if self._closed:
+                raise ClosedError("the receiver was closed while waiting")
+            readable = [key.data for key, _ in events if key.data is not None]
+            changes = self._watch.read() if len(readable) < len(events) else None
+        return Woken(readable, changes if changes and changes.seen else None)
 
     def close(self) -> None:
         """Wake every waiting thread; the last one of them gives the descriptors back."""
@@ -65,11 +78,10 @@ class Waiter:
             if self._closed:
                 return
             self._closed = True
-            self._wake.send(b"\0")
+            self._watch.wake()
             self._release()
 
     def _release(self) -> None:
         if self._threads == 0:
             self._selector.close()
-            self._wake.close()
-            self._waken.close()
+            self._watch.close()

@@ -14,6 +14,7 @@ from ._records import (
     Ifaddr,
     InterfaceFlag,
     InterfaceRecord,
+    LinkChanges,
     Message,
     SockaddrLink,
 )
@@ -53,6 +54,7 @@ from ._values import (
 BINDING_ADVICE = system.BINDING_ADVICE
 MEMBERSHIP_ADVICE = system.MEMBERSHIP_ADVICE
 SENDING_ADVICE = system.SENDING_ADVICE
+LinkWatch = system.LinkWatch
 MessageReader = system.MessageReader
 default_route_interface = system.default_route_interface
 getifaddrs = system.getifaddrs
@@ -80,6 +82,8 @@ __all__ = [
     "IpMreqSource",
     "IpMreqn",
     "Ipv6Mreq",
+    "LinkChanges",
+    "LinkWatch",
     "McastError",
     "Message",
     "MessageReader",

@@ -21,6 +21,7 @@ __all__ = [
     "NAME",
     "OPTIONS",
     "SENDING_ADVICE",
+    "LinkWatch",
     "MessageReader",
     "default_route_interface",
     "ffi",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 NAME: Final = "Linux"
+
+LinkWatch = _netlink.LinkWatch
 
 _constant = ffi.integer_const
 _IPV4: Final = AddressFamily.AF_INET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -11,7 +12,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ._linux_ffi import ffi
-from ._records import AddressRecord
+from ._records import AddressRecord, LinkChanges
 
 if TYPE_CHECKING:
     pass
@@ -118,6 +119,65 @@ def routes(family: socket.AddressFamily) -> list[Route]:
     return found
 
 
+class LinkWatch:
+    """LinkWatch can be read when interfaces changed, or when it was woken."""
+
+    def __init__(self, *, changes: bool) -> None:
+        """Open a watch of this network namespace, for being woken alone without `changes`."""
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _constant("NETLINK_ROUTE")
+        )
+        try:
+            self._socket.bind((0, _constant("RTMGRP_LINK") if changes else 0))
+            self._socket.setblocking(False)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for, -1 when closed."""
+        return self._socket.fileno()
+
+    def wake(self) -> None:
+        """Make it readable, by asking the kernel to acknowledge that nothing is asked for."""
+        header = ffi.new(
+            "struct nlmsghdr *",
+            {
+                "nlmsg_len": ffi.sizeof("struct nlmsghdr"),
+                "nlmsg_type": _constant("NLMSG_NOOP"),
+                "nlmsg_flags": _constant("NLM_F_REQUEST") | _constant("NLM_F_ACK"),
+            },
+        )
+        self._socket.send(bytes(ffi.buffer(header)))
+
+    def read(self) -> LinkChanges:
+        """Return what changed since the last time, without waiting."""
+        seen, gone = False, set[int]()
+        while True:
+            try:
+                received = self._socket.recv(_RECEIVE_SIZE)
+            except BlockingIOError:
+                return LinkChanges(seen, frozenset(gone))
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                seen = True  # More changed than the kernel kept for us.
+                continue
+            for kind, start, size in _headers(received):
+                if kind not in (_constant("RTM_NEWLINK"), _constant("RTM_DELLINK")):
+                    continue
+                body = _parse("struct ifinfomsg", received, start, size).body
+                # Those of other families tell of ports of a bridge, for example.
+                if body.ifi_family == socket.AF_UNSPEC:
+                    seen = True
+                    if kind == _constant("RTM_DELLINK"):
+                        gone.add(body.ifi_index)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._socket.close()
+
+
 def _dump(
     request: str, body: str, fields: dict[str, int], attributes: bytes = b""
 ) -> list[_Message]:
@@ -177,7 +237,8 @@ def _headers(received: bytes) -> Iterator[tuple[int, int, int]]:
             raise _InterruptedDumpError
         if header.nlmsg_type == _constant("NLMSG_ERROR"):
             error = _at("struct nlmsgerr *", memory, position + header_size).error
-            raise OSError(-error, os.strerror(-error))
+            if error:  # 0 acknowledges a request.
+                raise OSError(-error, os.strerror(-error))
         yield header.nlmsg_type, position + header_size, header.nlmsg_len - header_size
         position += _aligned(header.nlmsg_len)
 

@@ -46,6 +46,15 @@ class InterfaceRecord:
     addresses: tuple[IPv4Interface | IPv6Interface, ...]
 
 
+class LinkChanges(NamedTuple):
+    """LinkChanges is what happened to the machine's interfaces."""
+
+    seen: bool
+    """Whether anything did."""
+    gone: frozenset[int]
+    """The indices of interfaces that were deleted; another one may have got such an index since."""
+
+
 @dataclass(frozen=True)
 class SockaddrLink:
     """SockaddrLink is a link layer's address: Linux's sockaddr_ll, macOS's sockaddr_dl."""
