@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -268,3 +270,95 @@ def flood_until_killed(group: str, port: int) -> Iterator[None]:
         for _ in range(50_000_000):
             tx.send(b"")
     yield
+
+
+def send_numbers(group: str, port: int, options: dict[str, Any]) -> Iterator[int]:
+    """Send 1, 2, 3, … for ever, and yield each number, or less than 0: the errno it failed with.
+
+    A "family" among the options for `McastTx` makes it a sender without a group of its own.
+    """
+    to = "family" in options
+    with mcast.McastTx(*(None, None) if to else (group, port), **options) as tx:
+        for number in range(1, 1_000_000):
+            data = str(number).encode()
+            try:
+                tx.sendto(data, (group, port)) if to else tx.send(data)
+            except OSError as error:
+                yield -(error.errno or 0)
+            else:
+                yield number
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("version", "options"),
+    [
+        (4, {"interface": "eth0"}),
+        (6, {"interface": "eth0"}),
+        (4, {"interface": "eth0", "family": socket.AF_INET}),
+        (6, {"interface": "eth0", "family": socket.AF_INET6}),
+        (4, {"interfaces": ["eth0", "eth1"]}),
+        (6, {"interfaces": ["eth0", "eth1"]}),
+    ],
+)
+def test_a_sender_follows_its_interface(
+    network: Network,
+    new_group: Callable[[int], str],
+    port: int,
+    version: int,
+    options: dict[str, Any],
+) -> None:
+    """A sender whose interface was deleted fails until it is back, and is heard again then."""
+    alice, bob = network.host("alice", eth0=0, eth1=1), network.host("bob", eth0=0)
+    group = new_group(version)
+    with (
+        bob.start(listen, [group], port) as receiver,
+        alice.start(send_numbers, group, port, options) as sender,
+    ):
+        assert receiver.next() == "ready"
+        assert sender.next() == 1
+        for _ in range(2):
+            alice.configure("link delete eth0")
+            while (outcome := sender.next()) > 0:
+                pass
+            assert -outcome in {errno.ENODEV, errno.ENETUNREACH}
+            network.plug(alice, "eth0", 0)
+            while (number := sender.next()) < 0:
+                pass
+            while int(receiver.next()) < number:
+                pass
+
+
+def test_a_sender_follows_an_address(network: Network, group4: str, port: int) -> None:
+    """A sender that was given an address finds the interface that has it by then."""
+    alice, bob = network.host("alice", eth0=1, eth1=0), network.host("bob", eth0=0)
+    address = "10.77.0.200"
+    alice.configure(f"address add {address}/24 dev eth0")
+    with (
+        bob.start(listen, [group4], port) as receiver,
+        alice.start(send_numbers, group4, port, {"interface": address}) as sender,
+    ):
+        assert receiver.next() == "ready"
+        assert sender.next() == 1
+        alice.configure("link delete eth0")
+        while sender.next() > 0:
+            pass
+        alice.configure(f"address add {address}/24 dev eth1")
+        while (number := sender.next()) < 0:
+            pass
+        assert int(receiver.next()) == number
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_sender_that_must_not_follow_fails(
+    network: Network, new_group: Callable[[int], str], port: int, version: int
+) -> None:
+    """With follow=False a sender goes on failing when its interface is back."""
+    alice = network.host("alice", eth0=0)
+    options = {"interface": "eth0", "follow": False}
+    with alice.start(send_numbers, new_group(version), port, options) as sender:
+        assert sender.next() == 1
+        replug(network, alice, "eth0", 0)
+        while sender.next() > 0:
+            pass
+        assert {sender.next() < 0 for _ in range(20)} == {True}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self, TypeAlias
 
@@ -73,12 +75,17 @@ def _parse_ttl(ttl: int) -> int:
     return ttl
 
 
+_log = logging.getLogger("mcast")
+_MOVED = (errno.ENODEV, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
+"""What sending fails with when the interface is not the one that it was."""
 _NO_GROUP = "no group was given at construction: use sendto(data, (group, port))"
 
 
 class _Outlet(NamedTuple):
     """_Outlet is one interface to send out of."""
 
+    spec: InterfaceLike
+    """What it is found by when it came back: its name, or the address that the user gave."""
     interface: Interface
     source: Address | None
     """The source address; None lets the system choose."""
@@ -97,31 +104,32 @@ def _choose_outlets(
     interface: InterfaceLike | None,
     interfaces: Iterable[InterfaceLike] | None,
     scope: str | None,
-) -> tuple[_Outlet, ...]:
+) -> list[_Outlet]:
     """Return the interfaces to send from, each of which has an address of `family`."""
     if interface is not None and interfaces is not None:
         raise InterfaceError("interface and interfaces are both given: one or several, not both")
     if interfaces is None:
-        return (_choose_outlet(family, interface, scope),)
+        return [_choose_outlet(family, interface, scope)]
     specs = [interfaces] if isinstance(interfaces, str) else list(interfaces)
     outlets = (_choose_outlet(family, spec, scope) for spec in specs)
     chosen = {outlet.interface.index: outlet for outlet in outlets}
     if not chosen:
         raise InterfaceError("no interface to send from: interfaces is empty")
-    return tuple(chosen.values())
+    return list(chosen.values())
 
 
 def _choose_outlet(
     family: socket.AddressFamily, spec: InterfaceLike | None, scope: str | None
 ) -> _Outlet:
     interface = _choose_interface(family, spec, scope)
-    source = _address_in(spec, family)
+    source = given = _address_in(spec, family)
     if source is None and family == socket.AF_INET:
         # Left to itself the kernel may take another interface's address (it does on lo). For IPv6
         # it never does, and chooses by the group's scope (RFC 6724 section 4).
         source = interface.ipv4[0].ip
     explicit = source if isinstance(source, IPv4Address) else None
-    return _Outlet(interface, source, packet_info(family, interface.index, explicit))
+    info = packet_info(family, interface.index, explicit)
+    return _Outlet(interface.name if given is None else given, interface, source, info)
 
 
 def _choose_interface(
@@ -196,6 +204,7 @@ class McastTx:
         ttl: int = 1,
         loopback: bool = False,
         send_buffer: int | None = None,
+        follow: bool = True,
     ) -> None:
         """Open a sender.
 
@@ -206,7 +215,9 @@ class McastTx:
         every datagram goes out of. `ttl` (the hop limit of IPv6) is how
         far datagrams go: 0 stays on this host, 1 on the network, more passes routers.
         `loopback` says whether receivers on this host hear them. `send_buffer` asks for that many
-        bytes of buffer in the system, which may grant less.
+        bytes of buffer in the system, which may grant less. `follow` sends again out of an
+        interface that was deleted and is back: with one interface by a new socket, which has
+        another descriptor and another source port.
 
         Raises `AddressError`, `InterfaceError`, `ValueError` or `TypeError` for what cannot be
         used, before anything is opened, and `OSError` for what the system refuses.
@@ -226,25 +237,31 @@ class McastTx:
         self._ttl = _parse_ttl(ttl)
         self._loopback = bool(loopback)
         require_buffer_size(send_buffer)
+        self._send_buffer = send_buffer
+        self._follow = follow
         self._outlets = _choose_outlets(self._family, interface, interfaces, scope)
-        self._socket = self._open(send_buffer)
-        # A method of the socket's own: the shortest way for the call made most often.
-        self._send: Callable[[Buffer], int] = self._socket.send
-        if self._group is None:
-            self._send = self._refuse_no_group
-        elif len(self._outlets) > 1:
-            self._send = self._send_everywhere
+        self._following = threading.Lock()
+        self._socket = self._open(self._outlets)
+        self._send = self._choose_send()
 
-    def _open(self, send_buffer: int | None) -> socket.socket:
+    def _choose_send(self) -> Callable[[Buffer], int]:
+        if self._group is None:
+            return self._refuse_no_group
+        if len(self._outlets) > 1:
+            return self._send_everywhere
+        # A method of the socket's own: the shortest way for the call made most often.
+        return self._socket.send
+
+    def _open(self, outlets: Sequence[_Outlet]) -> socket.socket:
         sender = socket.socket(self._family, socket.SOCK_DGRAM)
         try:
-            sockfd, family, first = sender.fileno(), self._family, self._outlets[0]
+            sockfd, family, first = sender.fileno(), self._family, outlets[0]
             set_multicast_interface(sockfd, family, first.interface.index)
             set_multicast_hops(sockfd, family, self._ttl)
             set_multicast_loop(sockfd, family, self._loopback)
-            if send_buffer is not None:
-                set_buffer(sockfd, family, SocketOption.SEND_BUFFER, send_buffer)
-            if len(self._outlets) > 1:
+            if self._send_buffer is not None:
+                set_buffer(sockfd, family, SocketOption.SEND_BUFFER, self._send_buffer)
+            if len(outlets) > 1:
                 sender.bind(("", 0))  # The source address differs with the interface.
                 return sender
             if first.source is not None:
@@ -268,11 +285,14 @@ class McastTx:
         `InterfaceError`, and `OSError` for what the system refuses, `EMSGSIZE` for too large a
         payload among it. Where one of several interfaces fails, the others send before that.
         """
+        if interface is not None:
+            return self._send_out_of([self._outlet(interface)], data, self._destination())
         try:
-            if interface is None:
-                return self._send(data)
-            return self._send_out_of((self._outlet(interface),), data, self._destination())
+            return self._send(data)
         except OSError as error:
+            # Several interfaces have been seen to by then, one by one.
+            if len(self._outlets) == 1 and self._follow_to(self._outlets[0], error):
+                return self._send(data)
             self._explain(error, data)
             raise
 
@@ -285,16 +305,8 @@ class McastTx:
         self._require_open()
         group, port = _parse_destination(*address)
         _require_family(group, self._family)
-        outlets = self._outlets
-        if group.scope is not None:
-            outlets = (self._outlet(group.scope),)
-        try:
-            if len(self._outlets) == 1:
-                return self._socket.sendto(data, outlets[0].sockaddr(group.address, port))
-            return self._send_out_of(outlets, data, (group.address, port))
-        except OSError as error:
-            self._explain(error, data)
-            raise
+        outlets = self._outlets if group.scope is None else [self._outlet(group.scope)]
+        return self._send_out_of(outlets, data, (group.address, port))
 
     def _destination(self) -> tuple[Address, int]:
         self._require_open()
@@ -310,21 +322,58 @@ class McastTx:
         return self._send_out_of(self._outlets, data, self._destination())
 
     def _send_out_of(
-        self, outlets: tuple[_Outlet, ...], data: Buffer, address: tuple[Address, int]
+        self, outlets: Sequence[_Outlet], data: Buffer, address: tuple[Address, int]
     ) -> int:
         sent = 0
         failure: OSError | None = None
-        for outlet in outlets:
+        for outlet in list(outlets):
             try:
-                sent = self._socket.sendmsg(
-                    [data], [outlet.packet_info], 0, outlet.sockaddr(*address)
-                )
+                sent = self._send_by(outlet, data, address)
             except OSError as error:
-                error.add_note(f"out of interface {outlet.interface.name}")
+                if len(self._outlets) > 1:
+                    error.add_note(f"out of interface {outlet.interface.name}")
                 failure = failure or error
         if failure is not None:
+            self._explain(failure, data)
             raise failure
         return sent
+
+    def _send_by(self, outlet: _Outlet, data: Buffer, address: tuple[Address, int]) -> int:
+        try:
+            return self._socket.sendmsg([data], [outlet.packet_info], 0, outlet.sockaddr(*address))
+        except OSError as error:
+            now = self._follow_to(outlet, error)
+            if now is None:
+                raise
+        return self._socket.sendmsg([data], [now.packet_info], 0, now.sockaddr(*address))
+
+    def _follow_to(self, outlet: _Outlet, error: OSError) -> _Outlet | None:
+        """Return what became of `outlet`, where `error` came of its interface being another now."""
+        if not self._follow or error.errno not in _MOVED:
+            return None
+        with self._following:
+            try:
+                now = _choose_outlet(self._family, outlet.spec, None)
+            except InterfaceError:  # It is gone, or has no address yet.
+                return None
+            is_same = (now.interface.index, now.source) == (outlet.interface.index, outlet.source)
+            if is_same or self.closed:
+                return None
+            if outlet not in self._outlets:  # Another thread has seen to it.
+                return now
+            outlets = [now if item == outlet else item for item in self._outlets]
+            if len(outlets) == 1:
+                # Its socket is bound to the address and the interface that were.
+                try:
+                    fresh = self._open(outlets)
+                except OSError:  # Its address is not ready yet.
+                    return None
+                self._socket, gone = fresh, self._socket
+                gone.close()
+                self._send = self._choose_send()
+            self._outlets = outlets
+        _log.info("sending out of %s again, which is back", now.interface)
+        return now
 
     def _explain(self, error: OSError, data: Buffer) -> None:
         advise(error, SENDING_ADVICE)
@@ -358,12 +407,12 @@ class McastTx:
 
     @property
     def interface(self) -> Interface:
-        """The interface that datagrams go out of, the first of several, as it was at opening."""
+        """The interface that datagrams go out of, the first of several."""
         return self._outlets[0].interface
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:
-        """The interfaces that each datagram goes out of, as they were at opening."""
+        """The interfaces that each datagram goes out of, as they were found."""
         return tuple(outlet.interface for outlet in self._outlets)
 
     @property
@@ -393,7 +442,10 @@ class McastTx:
         return source_address(host, port, *rest[1:])
 
     def fileno(self) -> int:
-        """Return the socket's descriptor, -1 when closed."""
+        """Return the socket's descriptor, -1 when closed.
+
+        It changes when the sender follows an interface that came back.
+        """
         return self._socket.fileno()
 
     @property
