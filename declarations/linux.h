@@ -244,6 +244,7 @@ void freeifaddrs(struct ifaddrs *ifa);
 #define SO_TIMESTAMPNS 35
 #define SO_RXQ_OVFL 40
 #define SO_MEMINFO 55
+#define SO_BINDTOIFINDEX 62
 
 #define MSG_TRUNC 0x20
 #define MSG_CTRUNC 0x08

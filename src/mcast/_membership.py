@@ -10,9 +10,10 @@ from mcast_lowlevel import FilterMode
 
 from ._addresses import Address, AddressLike, parse_source
 from ._errors import ClosedError, JoinOutcome, MembershipError
+from ._group_socket import JoinedGroup
 from ._interfaces import Interface
 from ._joining import JoinRequest
-from ._sockets import GroupSockets, JoinedGroup
+from ._sockets import GroupSockets
 
 
 class Membership:

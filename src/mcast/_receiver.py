@@ -26,10 +26,11 @@ from ._addresses import (
 from ._buffers import require_buffer_size
 from ._datagram import Datagram
 from ._errors import ClosedError, JoinOutcome, MembershipError
+from ._group_socket import GroupSocket
 from ._interfaces import InterfaceLike, interfaces
 from ._joining import JoinRequest, choose_interfaces, is_usual, plan_joins
 from ._membership import HEARD, InterfaceChange, Membership
-from ._sockets import GroupSocket, GroupSockets
+from ._sockets import GroupSockets
 from ._waiting import Waiter
 
 _log = logging.getLogger("mcast")
@@ -64,7 +65,8 @@ class McastRx:
     """McastRx receives the datagrams sent to its groups, on the interfaces where it joined them.
 
     It opens and joins at construction, and is a context manager that closes it and an iterator
-    over the datagrams until then. Any thread may close it while another waits.
+    over the datagrams until then. Any thread may close it while another waits. The datagrams of
+    one group on one interface come in the order of their arrival.
     """
 
     def __init__(
@@ -116,7 +118,11 @@ class McastRx:
         self._on_interface_change = on_interface_change
         self._until_look = _LOOK_EVERY
         self._sockets = GroupSockets(
-            port, receive_buffer, opened=self._socket_opened, closing=self._socket_closing
+            port,
+            receive_buffer,
+            requests,
+            opened=self._socket_opened,
+            closing=self._socket_closing,
         )
         self._dropped = 0
         self._closed = False

@@ -6,72 +6,33 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from mcast_lowlevel import (
-    BINDING_ADVICE,
+    HEARS_OTHER_INTERFACES,
+    LAST_BOUND_TAKES_UNICAST,
     MEMBERSHIP_ADVICE,
     FilterMode,
     SocketOption,
     UnsupportedError,
     block_source,
+    can_bind_to,
     dropped_datagrams,
     get_option,
     join_group,
     join_source_group,
     leave_group,
-    set_option,
     set_source_filter,
     unblock_source,
 )
 
 from ._addresses import Address, family_of
 from ._advice import advise
-from ._buffers import set_buffer
+from ._group_socket import Binding, GroupSocket, JoinedGroup, open_group_socket, open_guard
 from ._interfaces import Interface
+from ._joining import JoinRequest
 
 _FULL = (errno.ENOBUFS, errno.ENOMEM)
 """How a socket says that it takes no further membership, or no further source."""
-
-
-@dataclass(eq=False)
-class JoinedGroup:
-    """JoinedGroup is one group on one interface, as one socket has joined it."""
-
-    group: Address
-    interface: Interface
-    carrier: GroupSocket
-    mode: FilterMode
-    sources: set[Address]
-    """Those that are included, or those that are blocked."""
-
-    @property
-    def key(self) -> tuple[bytes, int]:
-        """What a datagram's packet information says of it."""
-        return self.group.packed, self.interface.index
-
-
-Joins: TypeAlias = dict[tuple[bytes, int], JoinedGroup]
-"""What is joined, by its key."""
-
-
-@dataclass(eq=False)
-class GroupSocket:
-    """GroupSocket is one socket and what is joined on it.
-
-    A datagram is one of a socket's own groups or not wanted: Linux gives an IPv6 datagram to every
-    socket that joined its group, on whichever interface, so it would come twice.
-    """
-
-    sock: socket.socket
-    family: socket.AddressFamily
-    joined: Joins = field(default_factory=Joins)
-    is_full: bool = False
-
-    def fileno(self) -> int:
-        """Return the socket's descriptor, -1 when closed."""
-        return self.sock.fileno()
 
 
 class GroupSockets:
@@ -81,21 +42,31 @@ class GroupSockets:
         self,
         port: int,
         receive_buffer: int | None,
+        requests: Iterable[JoinRequest],
         *,
         opened: Callable[[GroupSocket], None],
         closing: Callable[[GroupSocket], None],
     ) -> None:
         """Open nothing yet.
 
-        A `port` of 0 lets the system choose one. `opened` is called with each socket when it is
-        there, and `closing` before it is given back.
+        A `port` of 0 lets the system choose one. `requests` are those to come first: where they
+        are for one group or one interface alone, so are the sockets. `opened` is called with each
+        socket when it is there, and `closing` before it is given back.
         """
         self.port = port
         self._receive_buffer = receive_buffer
         self._opened = opened
         self._closing = closing
         self._sockets: list[GroupSocket] = []
+        self._guards: dict[socket.AddressFamily, socket.socket] = {}
         self._dropped_before = 0
+        self._groups: dict[socket.AddressFamily, set[Address]] = {}
+        self._names: dict[socket.AddressFamily, set[str | None]] = {}
+        for group, interfaces, is_everywhere, _ in requests:
+            family = family_of(group)
+            self._groups.setdefault(family, set()).add(group)
+            names = {None} if is_everywhere else {item.name for item in interfaces}
+            self._names.setdefault(family, set()).update(names)
 
     def join(
         self, group: Address, interface: Interface, mode: FilterMode, sources: Iterable[Address]
@@ -105,24 +76,25 @@ class GroupSockets:
         `sources` are those to be heard, or not. Raises `OSError` for what the system refuses, and
         has joined nothing then.
         """
-        family = family_of(group)
+        binding = self._binding(group, interface)
         carrier = next(
-            (item for item in self._sockets if item.family == family and not item.is_full), None
-        ) or self._open(family)
+            (item for item in self._sockets if item.binding == binding and not item.is_full), None
+        ) or self._open(binding)
         joined = JoinedGroup(group, interface, carrier, mode, set(sources))
         try:
             _request_join(joined)
         except OSError as error:
             if error.errno not in _FULL or not carrier.joined:
+                self._close_if_idle(carrier)
                 raise
             carrier.is_full = True
-            joined.carrier = self._open(family)
+            joined.carrier = self._open(binding)
             try:
                 _request_join(joined)
             except OSError:
                 # It was not the socket that was full: too many sources, for example.
                 carrier.is_full = False
-                self._close(joined.carrier)
+                self._close_if_idle(joined.carrier)
                 raise
         joined.carrier.joined[joined.key] = joined
         return joined
@@ -132,10 +104,8 @@ class GroupSockets:
         carrier = joined.carrier
         del carrier.joined[joined.key]
         carrier.is_full = False
-        if carrier.joined or len(self._sockets) == 1:
+        if not self._close_if_idle(carrier):
             _leave_if_joined(joined)
-        else:
-            self._close(carrier)
 
     def set_sources(self, joined: JoinedGroup, sources: set[Address]) -> None:
         """Replace the included or the blocked sources.
@@ -154,27 +124,53 @@ class GroupSockets:
                 set_source_filter(sockfd, index, group, joined.mode, tuple(sources))
         joined.sources = set(sources)
 
-    def _open(self, family: socket.AddressFamily) -> GroupSocket:
-        opened = GroupSocket(socket.socket(family, socket.SOCK_DGRAM), family)
+    def _binding(self, group: Address, interface: Interface) -> Binding:
+        """Return the narrowest binding that does for the first requests, so for most receivers."""
+        family = family_of(group)
+        only_here = self._names.get(family) == {interface.name}
+        index = interface.index if only_here and family in HEARS_OTHER_INTERFACES else None
+        only_this = self._groups.get(family) == {group} and can_bind_to(group, index)
+        return Binding(family, group if only_this else None, index)
+
+    def _open(self, binding: Binding) -> GroupSocket:
+        opened = open_group_socket(binding, self.port, self._receive_buffer)
         self._sockets.append(opened)
-        sockfd = opened.fileno()
-        opened.sock.setblocking(False)
-        set_option(sockfd, family, SocketOption.SHARE_PORT, 1)
-        if family == socket.AF_INET6:
-            set_option(sockfd, family, SocketOption.ONLY_IPV6, 1)
-        for told in (SocketOption.PACKET_INFO, SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
-            set_option(sockfd, family, told, 1)
-        _keep_other_groups_off(sockfd, family)
-        if self._receive_buffer is not None:
-            set_buffer(sockfd, family, SocketOption.RECEIVE_BUFFER, self._receive_buffer)
         try:
-            opened.sock.bind(("", self.port))
-        except OSError as error:
-            advise(error, BINDING_ADVICE)
+            self.port = opened.sock.getsockname()[1]
+            self._guard(binding.family)
+            self._opened(opened)
+        except BaseException:
+            self._sockets.remove(opened)
+            opened.sock.close()
             raise
-        self.port = opened.sock.getsockname()[1]
-        self._opened(opened)
+        for other in [item for item in self._sockets if item is not opened]:
+            self._close_if_idle(other)
         return opened
+
+    def _close_if_idle(self, carrier: GroupSocket) -> bool:
+        """Close a socket without a membership, and return whether that was done.
+
+        The last one is kept, and with it the port, until there is another.
+        """
+        if carrier.joined or len(self._sockets) == 1:
+            return False
+        self._close(carrier)
+        return True
+
+    def _guard(self, family: socket.AddressFamily) -> None:
+        """Keep unicast off the only socket of a family that is bound to no group.
+
+        From the second one on, which takes many memberships, as few descriptors as can be are
+        worth more, and the packet information alone keeps it from the user.
+        """
+        guard = self._guards.pop(family, None)
+        if guard is not None:
+            guard.close()
+        open_to_all = [
+            item for item in self._sockets if item.family == family and not item.binding.group
+        ]
+        if LAST_BOUND_TAKES_UNICAST and len(open_to_all) == 1:
+            self._guards[family] = open_guard(open_to_all[0].binding, self.port)
 
     def _close(self, closing: GroupSocket) -> None:
         with contextlib.suppress(UnsupportedError):
@@ -182,6 +178,8 @@ class GroupSockets:
         self._sockets.remove(closing)
         self._closing(closing)
         closing.sock.close()
+        with contextlib.suppress(OSError):  # What is left works, if not as quietly.
+            self._guard(closing.family)
 
     @property
     def dropped(self) -> int:
@@ -204,8 +202,8 @@ class GroupSockets:
 
     def close(self) -> None:
         """Close all sockets, which leaves their groups."""
-        for item in self._sockets:
-            item.sock.close()
+        for item in (*(item.sock for item in self._sockets), *self._guards.values()):
+            item.close()
 
 
 @contextlib.contextmanager
@@ -240,14 +238,4 @@ def _leave_if_joined(joined: JoinedGroup) -> None:
     except OSError as error:
         # The system has left it itself, for the interface is gone.
         if error.errno not in {errno.EADDRNOTAVAIL, errno.ENODEV}:
-            raise
-
-
-def _keep_other_groups_off(sockfd: int, family: socket.AddressFamily) -> None:
-    try:
-        set_option(sockfd, family, SocketOption.MULTICAST_ALL, 0)
-    except UnsupportedError:
-        pass  # The packet information of each datagram is compared in any case.
-    except OSError as error:
-        if error.errno != errno.ENOPROTOOPT:  # A kernel from before the option.
             raise

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mcast_lowlevel import LinkChanges, LinkWatch
 
 from ._errors import ClosedError
-from ._sockets import GroupSocket
+from ._group_socket import GroupSocket
 
 
 class Woken(NamedTuple):

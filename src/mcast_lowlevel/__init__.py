@@ -52,10 +52,13 @@ from ._values import (
 )
 
 BINDING_ADVICE = system.BINDING_ADVICE
+HEARS_OTHER_INTERFACES = system.HEARS_OTHER_INTERFACES
+LAST_BOUND_TAKES_UNICAST = system.LAST_BOUND_TAKES_UNICAST
 MEMBERSHIP_ADVICE = system.MEMBERSHIP_ADVICE
 SENDING_ADVICE = system.SENDING_ADVICE
 LinkWatch = system.LinkWatch
 MessageReader = system.MessageReader
+can_bind_to = system.can_bind_to
 default_route_interface = system.default_route_interface
 getifaddrs = system.getifaddrs
 interface_records = system.interface_records
@@ -66,6 +69,8 @@ unpack_sockaddr = system.structs.unpack_sockaddr
 
 __all__ = [
     "BINDING_ADVICE",
+    "HEARS_OTHER_INTERFACES",
+    "LAST_BOUND_TAKES_UNICAST",
     "MEMBERSHIP_ADVICE",
     "SENDING_ADVICE",
     "AddressRecord",
@@ -96,6 +101,7 @@ __all__ = [
     "Struct",
     "UnsupportedError",
     "block_source",
+    "can_bind_to",
     "default_route_interface",
     "dropped_datagrams",
     "get_option",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
 from typing import Any, Final, cast
 
@@ -17,12 +18,15 @@ from ._table import Option, OptionTable, SocketOption
 __all__ = [
     "BINDING_ADVICE",
     "DROPPED_WORD",
+    "HEARS_OTHER_INTERFACES",
+    "LAST_BOUND_TAKES_UNICAST",
     "MEMBERSHIP_ADVICE",
     "NAME",
     "OPTIONS",
     "SENDING_ADVICE",
     "LinkWatch",
     "MessageReader",
+    "can_bind_to",
     "default_route_interface",
     "ffi",
     "getifaddrs",
@@ -69,6 +73,7 @@ OPTIONS: Final[OptionTable] = {
     **_socket_level(SocketOption.SEND_BUFFER_FORCED, "SO_SNDBUFFORCE"),
     **_socket_level(SocketOption.RECEIVE_BUFFER, "SO_RCVBUF"),
     **_socket_level(SocketOption.RECEIVE_BUFFER_FORCED, "SO_RCVBUFFORCE"),
+    **_socket_level(SocketOption.BOUND_INTERFACE, "SO_BINDTOIFINDEX"),
     **_socket_level(SocketOption.DROPPED, "SO_MEMINFO", _MEMINFO),
     (SocketOption.ONLY_IPV6, _IPV6): Option(
         _constant("IPPROTO_IPV6"), _constant("IPV6_V6ONLY"), "int"
@@ -107,7 +112,19 @@ OPTIONS: Final[OptionTable] = {
 DROPPED_WORD: Final = _constant("SK_MEMINFO_DROPS")
 """Which word of what `SocketOption.DROPPED` reads is the number of datagrams."""
 
+HEARS_OTHER_INTERFACES: Final = frozenset({_IPV6})
+"""The families of whose groups a socket hears what arrives on any interface, joined there or not.
+
+That is so where another socket joined on the other interface: IPV6_MULTICAST_ALL does not look at
+it, IP_MULTICAST_ALL does.
+"""
+
+LAST_BOUND_TAKES_UNICAST: Final = True
+"""Whether of the sockets that share a port, the one that was bound last gets the unicast."""
+
 structs: Final = Structs(NAME, ffi)
+
+_LINK_LOCAL: Final = 2
 
 _FLAGS: Final = {
     _constant("IFF_UP"): InterfaceFlag.UP,
@@ -164,6 +181,15 @@ def _flags(number: int) -> InterfaceFlag:
         if number & bit:
             flags |= flag
     return flags
+
+
+def can_bind_to(group: IPv4Address | IPv6Address, interface: int | None) -> bool:
+    """Return whether a socket can be bound to `group`, and hear that group alone.
+
+    `interface` is the index of the one that it is bound to, if any: groups of interface-local and
+    link-local scope (RFC 4291 section 2.7) need one.
+    """
+    return group.version == 4 or interface is not None or group.packed[1] & 0x0F > _LINK_LOCAL
 
 
 def scope_name(index: int) -> str:

@@ -12,6 +12,7 @@ class SocketOption(enum.Enum):
     """SocketOption names what can be set, whatever a platform's headers call it."""
 
     SHARE_PORT = "sharing a port with other sockets"
+    BOUND_INTERFACE = "hearing one interface alone"
     ONLY_IPV6 = "keeping IPv4 off an IPv6 socket"
     SEND_BUFFER = "the send buffer's size"
     SEND_BUFFER_FORCED = "the send buffer's size beyond the system's limit"

@@ -1,0 +1,148 @@
+"""One socket of a receiver: what it is bound to, how it is opened, and what it has joined."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from mcast_lowlevel import (
+    BINDING_ADVICE,
+    FilterMode,
+    SocketOption,
+    UnsupportedError,
+    set_option,
+)
+
+from ._addresses import Address
+from ._advice import advise
+from ._buffers import set_buffer
+from ._interfaces import Interface
+
+
+class Binding(NamedTuple):
+    """Binding is what a socket is bound to beside the port: the system keeps all else off it."""
+
+    family: socket.AddressFamily
+    group: Address | None
+    """The only group that it hears; unicast does not reach it then either."""
+    interface: int | None
+    """The index of the only interface that it hears."""
+
+
+@dataclass(eq=False)
+class JoinedGroup:
+    """JoinedGroup is one group on one interface, as one socket has joined it."""
+
+    group: Address
+    interface: Interface
+    carrier: GroupSocket
+    mode: FilterMode
+    sources: set[Address]
+    """Those that are included, or those that are blocked."""
+
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """What a datagram's packet information says of it."""
+        return self.group.packed, self.interface.index
+
+
+Joins: TypeAlias = dict[tuple[bytes, int], JoinedGroup]
+"""What is joined, by its key."""
+
+
+@dataclass(eq=False)
+class GroupSocket:
+    """GroupSocket is one socket and what is joined on it.
+
+    A datagram is one of a socket's own groups or not wanted: Linux gives an IPv6 datagram to every
+    socket that joined its group, on whichever interface, so it would come twice.
+    """
+
+    sock: socket.socket
+    binding: Binding
+    joined: Joins = field(default_factory=Joins)
+    is_full: bool = False
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """`socket.AF_INET` or `socket.AF_INET6`."""
+        return self.binding.family
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, -1 when closed."""
+        return self.sock.fileno()
+
+
+def open_group_socket(binding: Binding, port: int, receive_buffer: int | None) -> GroupSocket:
+    """Open a socket that tells everything of a datagram, and has joined nothing yet.
+
+    Raises `OSError` for what the system refuses.
+    """
+    family, group, interface = binding
+    with _opening(binding) as sock:
+        sockfd = sock.fileno()
+        for told in (SocketOption.PACKET_INFO, SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
+            set_option(sockfd, family, told, 1)
+        if receive_buffer is not None:
+            set_buffer(sockfd, family, SocketOption.RECEIVE_BUFFER, receive_buffer)
+        host = "" if group is None else str(group)
+        _bind(sock, (host, port) if family == socket.AF_INET else (host, port, 0, interface or 0))
+        return GroupSocket(sock, binding)
+
+
+def open_guard(binding: Binding, port: int) -> socket.socket:
+    """Open a socket that takes unicast away from one that was bound before it.
+
+    That one has `binding`, so that none of the two fits better. The guard is never read, and its
+    buffer is the smallest there is. Raises `OSError`.
+    """
+    with _opening(binding) as sock:
+        set_option(sock.fileno(), binding.family, SocketOption.RECEIVE_BUFFER, 0)
+        _bind(sock, ("", port))
+        return sock
+
+
+@contextlib.contextmanager
+def _opening(binding: Binding) -> Generator[socket.socket]:
+    """Give a new socket that may share its port; it is closed if what follows fails."""
+    family = binding.family
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        set_option(sock.fileno(), family, SocketOption.SHARE_PORT, 1)
+        if family == socket.AF_INET6:
+            set_option(sock.fileno(), family, SocketOption.ONLY_IPV6, 1)
+        # Other programs' groups.
+        _set_if_known(sock.fileno(), family, SocketOption.MULTICAST_ALL, 0)
+        if binding.interface is not None:
+            _set_if_known(sock.fileno(), family, SocketOption.BOUND_INTERFACE, binding.interface)
+        yield sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _bind(sock: socket.socket, address: tuple[str | int, ...]) -> None:
+    try:
+        sock.bind(address)
+    except OSError as error:
+        advise(error, BINDING_ADVICE)
+        raise
+
+
+def _set_if_known(
+    sockfd: int, family: socket.AddressFamily, which: SocketOption, value: int
+) -> None:
+    """Set an option that keeps off what the packet information shows not to be wanted as well."""
+    try:
+        set_option(sockfd, family, which, value)
+    except UnsupportedError:
+        pass
+    except OSError as error:
+        # A kernel from before the option, or from when it took a privilege.
+        if error.errno not in {errno.ENOPROTOOPT, errno.EPERM}:
+            raise
