@@ -227,24 +227,28 @@ class Network:
             self.plug(host, interface, segment)
         return host
 
+    def lay(self, segment: int, options: str) -> None:
+        """Lay a segment that needs other options of its bridge (ip-link(8)) than the usual."""
+        bridge = f"segment{segment}"
+        self._switch.configure(
+            f"link add {bridge} type bridge stp_state 0 forward_delay 0 {options}",
+            f"link set {bridge} up",
+        )
+        self._segments[segment] = 0
+
     def plug(self, host: Host, interface: str, segment: int, *, index: int | None = None) -> None:
         """Give `host` an interface on a segment."""
-        number = self._segments.get(segment, 0) + 1
-        self._segments[segment] = number
+        if segment not in self._segments:
+            self.lay(segment, "mcast_snooping 0")
+        self._segments[segment] += 1
+        number = self._segments[segment]
         bridge, port = f"segment{segment}", f"s{segment}p{number}"
-        lines: list[str] = []
-        if number == 1:
-            lines += [
-                f"link add {bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-                f"link set {bridge} up",
-            ]
         numbered = "" if index is None else f"index {index}"
-        lines += [
+        self._switch.configure(
             f"link add {port} type veth peer name {interface} {numbered} netns {host.pid}",
             f"link set {port} master {bridge}",
             f"link set {port} up",
-        ]
-        self._switch.configure(*lines)
+        )
         host.configure(
             f"address add 10.77.{segment}.{number}/24 dev {interface}",
             f"address add fd77:{segment}::{number}/64 dev {interface} nodad",
