@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -362,3 +365,127 @@ def test_a_sender_that_must_not_follow_fails(
         while sender.next() > 0:
             pass
         assert {sender.next() < 0 for _ in range(20)} == {True}
+
+
+def stream(groups: list[str], port: int) -> Iterator[Any]:
+    """Send a number and the time to each group by turns until told to end; yield those times."""
+    ended: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _: ended.append(number))
+    sent: list[int] = []
+    with contextlib.ExitStack() as senders:
+        every = [
+            senders.enter_context(mcast.McastTx(group, port, interface="eth0")) for group in groups
+        ]
+        yield "ready"
+        while not ended:
+            for tx in every:
+                sent.append(time.monotonic_ns())
+                tx.send((len(sent) - 1).to_bytes(8, "big"))
+            time.sleep(0.001)
+    yield sent
+
+
+def hear_stream(groups: list[str], port: int) -> Iterator[Any]:
+    """Yield the time of each joining, and at the "end" the numbers that came."""
+    heard: list[int] = []
+    joined: list[int] = []
+
+    def note(change: mcast.InterfaceChange) -> None:
+        if change.is_joined:
+            joined.append(time.monotonic_ns())
+
+    with mcast.McastRx(groups, port, timeout=0.01, on_interface_change=note) as rx:
+        yield "ready"
+        data = b""
+        while data != b"end":
+            with contextlib.suppress(TimeoutError):
+                data = rx.recv().data
+                heard.append(int.from_bytes(data, "big"))
+            if len(joined) == len(groups):
+                yield joined[-1]
+                joined.clear()
+    yield heard
+
+
+def test_a_hundred_times_gone_and_back(
+    network: Network, new_group: Callable[[int], str], port: int
+) -> None:
+    """Whatever is sent from joining again to the next deletion is received, once; in both families.
+
+    Joining again takes less than the second that is promised.
+    """
+    alice, bob = network.host("alice", eth0=0), network.host("bob", eth0=0)
+    groups = [new_group(4), new_group(6)]
+    up: list[tuple[int, int]] = []
+    with (
+        alice.start(stream, groups, port) as sender,
+        bob.start(hear_stream, groups, port) as receiver,
+    ):
+        assert [sender.next(), receiver.next()] == ["ready", "ready"]
+        for _ in range(100):
+            bob.configure("link delete eth0")
+            network.plug(bob, "eth0", 0)
+            plugged = time.monotonic_ns()
+            joined = max(receiver.next(), plugged)
+            assert joined - plugged < 1_000_000_000
+            while time.monotonic_ns() < joined + 50_000_000:
+                time.sleep(0.01)
+            up.append((joined, time.monotonic_ns()))
+        sender.signal(signal.SIGUSR1)
+        sent = sender.next()
+        alice.call(send, (groups[0], port), ["end"], "eth0")
+        *_, heard = receiver.finish()
+    assert len(heard) == len(set(heard))
+    due = {
+        number
+        for number, (at, after) in enumerate(pairwise(sent))
+        if any(begin < at and after < end for begin, end in up)
+    }
+    assert len(due) > 100 * 20
+    assert due <= set(heard)
+
+
+def listen_late(group: str, port: int) -> Iterator[Any]:
+    """Open, and receive when told by a signal; yield what came, joinings among it, until "end"."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    events: list[str] = []
+
+    def note(change: mcast.InterfaceChange) -> None:
+        events.append("joined" if change.is_joined else "left")
+
+    with mcast.McastRx(
+        group, port, interfaces=["eth0", "eth1"], timeout=TIMEOUT, on_interface_change=note
+    ) as rx:
+        yield "ready"
+        signal.sigwait({signal.SIGUSR1})
+        while "end" not in events:
+            events.append(rx.recv().data.decode())
+            if events[-1] == "last":
+                yield "last"
+        yield [events, len(rx.filenos()), len(rx.memberships)]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_waits_of_an_interface_that_goes_is_received(
+    network: Network, new_group: Callable[[int], str], port: int, version: int
+) -> None:
+    """Datagrams that arrived before their interface was deleted are not lost by following."""
+    alice, bob = network.host("alice", eth0=0, eth1=1), network.host("bob", eth0=0, eth1=1)
+    group = new_group(version)
+    numbers = [str(number) for number in range(100)]
+    with bob.start(listen_late, group, port) as receiver:
+        assert receiver.next() == "ready"
+        alice.call(send, (group, port), numbers, "eth0")
+        replug(network, bob, "eth0", 0)
+        alice.call(send, (group, port), ["last"], "eth1")
+        receiver.signal(signal.SIGUSR1)
+        assert receiver.next() == "last"
+        alice.call(send, (group, port), ["end"], "eth0")
+        events, sockets, memberships = receiver.next()
+    assert [event for event in events if event in numbers] == numbers
+    assert [event for event in events if event in {"left", "joined", "end"}] == [
+        "left",
+        "joined",
+        "end",
+    ]
+    assert (sockets, memberships) == (1, 1)

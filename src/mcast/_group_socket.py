@@ -65,6 +65,8 @@ class GroupSocket:
     sock: socket.socket
     binding: Binding
     joined: Joins = field(default_factory=Joins)
+    gone: set[tuple[bytes, int]] = field(default_factory=set[tuple[bytes, int]])
+    """Those of `joined` whose interface is gone; what came before that may wait to be read."""
     is_full: bool = False
 
     @property

@@ -77,8 +77,7 @@ class Membership:
         for item in list(self._joined):
             now = there.get(item.interface.name)
             if now is None or now.index != item.interface.index or now.index in gone:
-                # First, because a membership of an interface that is gone counts for the limit.
-                self._sockets.leave(item)
+                self._sockets.leave_gone(item)
                 self._joined.remove(item)
                 changes.append(InterfaceChange(self, item.interface, is_joined=False))
         joined = {item.interface.name for item in self._joined}
@@ -167,6 +166,9 @@ class Membership:
             self._is_active = False
             for item in self._joined:
                 self._sockets.leave(item)
+            for carrier in self._sockets:
+                if carrier.gone:
+                    self._sockets.forget_gone(carrier, self._group)
             self._forget()
 
     def end(self) -> None:

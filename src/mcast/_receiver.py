@@ -258,6 +258,8 @@ class McastRx:
                         raise ClosedError("the receiver is closed") from None
                     raise
                 if message is None:
+                    if taken.gone:
+                        self._sockets.forget_gone(taken)
                     continue
                 ready.append(taken)
                 joined = taken.joined.get((message.destination, message.interface_index))
@@ -299,6 +301,8 @@ class McastRx:
                 self._interfaces = tuple(filter(is_usual, there.values()))
             for membership in self.memberships:
                 told += membership.follow(there, self._interfaces, changes.gone)
+            # Each is read to its end once more, and then forgets the interfaces that are gone.
+            self._ready = deque(self._sockets)
         for change in told:
             _log.log(logging.WARNING if change.error else logging.INFO, "%s", change)
             if self._on_interface_change is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 from mcast_lowlevel import (
     HEARS_OTHER_INTERFACES,
@@ -97,6 +97,7 @@ class GroupSockets:
                 self._close_if_idle(joined.carrier)
                 raise
         joined.carrier.joined[joined.key] = joined
+        joined.carrier.gone.discard(joined.key)
         return joined
 
     def leave(self, joined: JoinedGroup) -> None:
@@ -106,6 +107,21 @@ class GroupSockets:
         carrier.is_full = False
         if not self._close_if_idle(carrier):
             _leave_if_joined(joined)
+
+    def leave_gone(self, joined: JoinedGroup) -> None:
+        """Leave a group whose interface is gone; what arrived before that is still received."""
+        # First of all, because such a membership counts for the limit.
+        _leave_if_joined(joined)
+        joined.carrier.is_full = False
+        joined.carrier.gone.add(joined.key)
+
+    def forget_gone(self, carrier: GroupSocket, group: Address | None = None) -> None:
+        """Receive nothing more of the groups, or of one, whose interfaces are gone."""
+        for key in list(carrier.gone):
+            if group is None or key[0] == group.packed:
+                carrier.gone.remove(key)
+                del carrier.joined[key]
+        self._close_if_idle(carrier)
 
     def set_sources(self, joined: JoinedGroup, sources: set[Address]) -> None:
         """Replace the included or the blocked sources.
@@ -180,6 +196,10 @@ class GroupSockets:
         closing.sock.close()
         with contextlib.suppress(OSError):  # What is left works, if not as quietly.
             self._guard(closing.family)
+
+    def __iter__(self) -> Iterator[GroupSocket]:
+        """Return an iterator over those there are now."""
+        return iter(tuple(self._sockets))
 
     @property
     def dropped(self) -> int:
