@@ -102,6 +102,10 @@ class Host:
         self.pid = pid
         self._enter = list(enter)
 
+    def under(self, *prefix: str | Path) -> Host:
+        """Return this host, whose commands are prefixed with another that runs them."""
+        return Host(self.name, self.pid, [*self._enter, *map(str, prefix)])
+
     def argv(self, command: Sequence[str | Path]) -> list[str]:
         """Return `command` as one that runs in this host."""
         return [*self._enter, *map(str, command)]

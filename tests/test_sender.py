@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
@@ -14,6 +15,7 @@ import pytest
 import mcast
 from mcast_lowlevel import SocketOption, get_option
 from tests.hosts import TIMEOUT, Host, Network
+from tests.skipping import skip_unless_ci
 
 Descriptors = Callable[[], int]
 
@@ -347,3 +349,23 @@ def test_a_ttl_of_0_stays_on_the_host(
         assert receiver.next() == "ready"
         assert alice.call(over_all_ttls, group, port) == [0, 1, 255]
         assert receiver.finish() == [1, 255]
+
+
+def forbidden(group: str, port: int) -> list[Any]:
+    """Return errno and notes of sending."""
+    with mcast.McastTx(group, port, interface="eth0") as tx:
+        with pytest.raises(PermissionError) as caught:
+            tx.send(b"")
+        return [caught.value.errno, caught.value.__notes__]
+
+
+def test_a_firewall_is_named(network: Network, group4: str, port: int) -> None:
+    """A datagram that a rule of this host forbids is EPERM, with where to look for the rule."""
+    if shutil.which("nft") is None:
+        skip_unless_ci("nft is missing: install nftables")
+    host = network.host("host", eth0=0)
+    chain = f"chain c {{ type filter hook output priority 0; udp dport {port} drop; }}"
+    host.run("nft", "-f", "-", text=f"table inet t {{ {chain} }}")
+    number, notes = host.call(forbidden, group4, port)
+    assert number == errno.EPERM
+    assert "nft list ruleset" in notes[0]

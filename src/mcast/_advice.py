@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Generator, Mapping
 
 
 def advise(error: OSError, advice: Mapping[int, str]) -> None:
@@ -10,3 +11,13 @@ def advise(error: OSError, advice: Mapping[int, str]) -> None:
     note = advice.get(error.errno) if error.errno is not None else None
     if note is not None:
         error.add_note(note)
+
+
+@contextlib.contextmanager
+def advised(advice: Mapping[int, str]) -> Generator[None]:
+    """Add the note that `advice` has to an `OSError` of what is done meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        advise(error, advice)
+        raise

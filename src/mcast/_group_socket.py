@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from mcast_lowlevel import (
-    BINDING_ADVICE,
+    OPENING_ADVICE,
     FilterMode,
     SocketOption,
     UnsupportedError,
@@ -18,7 +18,7 @@ from mcast_lowlevel import (
 )
 
 from ._addresses import Address
-from ._advice import advise
+from ._advice import advised
 from ._buffers import set_buffer
 from ._interfaces import Interface
 
@@ -92,7 +92,7 @@ def open_group_socket(binding: Binding, port: int, receive_buffer: int | None) -
         if receive_buffer is not None:
             set_buffer(sockfd, family, SocketOption.RECEIVE_BUFFER, receive_buffer)
         host = "" if group is None else str(group)
-        _bind(sock, (host, port) if family == socket.AF_INET else (host, port, 0, interface or 0))
+        sock.bind((host, port) if family == socket.AF_INET else (host, port, 0, interface or 0))
         return GroupSocket(sock, binding)
 
 
@@ -104,7 +104,7 @@ def open_guard(binding: Binding, port: int) -> socket.socket:
     """
     with _opening(binding) as sock:
         set_option(sock.fileno(), binding.family, SocketOption.RECEIVE_BUFFER, 0)
-        _bind(sock, ("", port))
+        sock.bind(("", port))
         return sock
 
 
@@ -112,8 +112,8 @@ def open_guard(binding: Binding, port: int) -> socket.socket:
 def _opening(binding: Binding) -> Generator[socket.socket]:
     """Give a new socket that may share its port; it is closed if what follows fails."""
     family = binding.family
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
+    with advised(OPENING_ADVICE), contextlib.ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(family, socket.SOCK_DGRAM))
         sock.setblocking(False)
         set_option(sock.fileno(), family, SocketOption.SHARE_PORT, 1)
         if family == socket.AF_INET6:
@@ -123,17 +123,7 @@ def _opening(binding: Binding) -> Generator[socket.socket]:
         if binding.interface is not None:
             _set_if_known(sock.fileno(), family, SocketOption.BOUND_INTERFACE, binding.interface)
         yield sock
-    except BaseException:
-        sock.close()
-        raise
-
-
-def _bind(sock: socket.socket, address: tuple[str | int, ...]) -> None:
-    try:
-        sock.bind(address)
-    except OSError as error:
-        advise(error, BINDING_ADVICE)
-        raise
+        undo.pop_all()
 
 
 def _set_if_known(

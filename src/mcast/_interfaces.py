@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 from typing import TypeAlias
 
 from mcast_lowlevel import (
+    OPENING_ADVICE,
     InterfaceFlag,
     InterfaceRecord,
     default_route_interface,
@@ -16,6 +17,7 @@ from mcast_lowlevel import (
 )
 
 from ._addresses import Address, family_of, parse_family, without_scope
+from ._advice import advised
 from ._errors import InterfaceError
 
 
@@ -68,7 +70,8 @@ def interfaces() -> list[Interface]:
 
     Raises `OSError` where the system refuses the list.
     """
-    return [_interface(record) for record in interface_records()]
+    with advised(OPENING_ADVICE):
+        return [_interface(record) for record in interface_records()]
 
 
 def _interface(record: InterfaceRecord) -> Interface:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
@@ -11,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self, TypeAlias
 
 from mcast_lowlevel import (
+    OPENING_ADVICE,
     SENDING_ADVICE,
     SocketOption,
     packet_info,
@@ -32,7 +34,7 @@ from ._addresses import (
     source_address,
     without_scope,
 )
-from ._advice import advise
+from ._advice import advise, advised
 from ._buffers import require_buffer_size, set_buffer
 from ._errors import AddressError, ClosedError, InterfaceError
 from ._interfaces import (
@@ -253,28 +255,24 @@ class McastTx:
         return self._socket.send
 
     def _open(self, outlets: Sequence[_Outlet]) -> socket.socket:
-        sender = socket.socket(self._family, socket.SOCK_DGRAM)
-        try:
-            sockfd, family, first = sender.fileno(), self._family, outlets[0]
-            set_multicast_interface(sockfd, family, first.interface.index)
-            set_multicast_hops(sockfd, family, self._ttl)
-            set_multicast_loop(sockfd, family, self._loopback)
-            if self._send_buffer is not None:
-                set_buffer(sockfd, family, SocketOption.SEND_BUFFER, self._send_buffer)
-            if len(outlets) > 1:
-                sender.bind(("", 0))  # The source address differs with the interface.
-                return sender
-            if first.source is not None:
-                sender.bind(first.sockaddr(first.source, 0))
-            if self._group is not None and self._port is not None:
-                sender.connect(first.sockaddr(self._group, self._port))
-        except OSError as error:
-            sender.close()
-            advise(error, SENDING_ADVICE)
-            raise
-        except BaseException:
-            sender.close()
-            raise
+        family, first = self._family, outlets[0]
+        with contextlib.ExitStack() as undo:
+            with advised(OPENING_ADVICE):
+                sender = undo.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                sockfd = sender.fileno()
+                set_multicast_interface(sockfd, family, first.interface.index)
+                set_multicast_hops(sockfd, family, self._ttl)
+                set_multicast_loop(sockfd, family, self._loopback)
+                if self._send_buffer is not None:
+                    set_buffer(sockfd, family, SocketOption.SEND_BUFFER, self._send_buffer)
+                if len(outlets) > 1:
+                    sender.bind(("", 0))  # The source address differs with the interface.
+                elif first.source is not None:
+                    sender.bind(first.sockaddr(first.source, 0))
+            if len(outlets) == 1 and self._group is not None and self._port is not None:
+                with advised(SENDING_ADVICE):
+                    sender.connect(first.sockaddr(self._group, self._port))
+            undo.pop_all()
         return sender
 
     def send(self, data: Buffer, *, interface: InterfaceLike | None = None) -> int:

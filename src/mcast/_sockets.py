@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mcast_lowlevel import (
     HEARS_OTHER_INTERFACES,
@@ -26,7 +26,7 @@ from mcast_lowlevel import (
 )
 
 from ._addresses import Address, family_of
-from ._advice import advise
+from ._advice import advised
 from ._group_socket import Binding, GroupSocket, JoinedGroup, open_group_socket, open_guard
 from ._interfaces import Interface
 from ._joining import JoinRequest
@@ -130,7 +130,7 @@ class GroupSockets:
         """
         sockfd, index, group = joined.carrier.fileno(), joined.interface.index, joined.group
         added, gone = sources - joined.sources, joined.sources - sources
-        with _advised():
+        with advised(MEMBERSHIP_ADVICE):
             if joined.mode is FilterMode.EXCLUDE and len(added) + len(gone) == 1:
                 for source in added:
                     block_source(sockfd, index, group, source)
@@ -226,18 +226,9 @@ class GroupSockets:
             item.close()
 
 
-@contextlib.contextmanager
-def _advised() -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        advise(error, MEMBERSHIP_ADVICE)
-        raise
-
-
 def _request_join(joined: JoinedGroup) -> None:
     sockfd, index, group = joined.carrier.fileno(), joined.interface.index, joined.group
-    with _advised():
+    with advised(MEMBERSHIP_ADVICE):
         if joined.mode is FilterMode.EXCLUDE:
             join_group(sockfd, index, group)
             filtered = 0

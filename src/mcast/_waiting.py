@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import threading
 from typing import NamedTuple
 
-from mcast_lowlevel import LinkChanges, LinkWatch
+from mcast_lowlevel import OPENING_ADVICE, LinkChanges, LinkWatch
 
+from ._advice import advised
 from ._errors import ClosedError
 from ._group_socket import GroupSocket
 
@@ -32,17 +34,18 @@ class Waiter:
         self._lock = threading.RLock()
         self._threads = 0
         self._closed = False
-        self._watch = LinkWatch(changes=follow)
-        try:
+        with advised(OPENING_ADVICE), contextlib.ExitStack() as undo:
+            self._watch = LinkWatch(changes=follow)
+            undo.callback(self._watch.close)
             self._selector = selectors.DefaultSelector()
+            undo.callback(self._selector.close)
             self._selector.register(self._watch, selectors.EVENT_READ)
-        except BaseException:
-            self._watch.close()
-            raise
+            undo.pop_all()
 
     def add(self, readable: GroupSocket) -> None:
         """Wait for `readable` too, also those who wait already where the system can."""
-        self._selector.register(readable, selectors.EVENT_READ, readable)
+        with advised(OPENING_ADVICE):
+            self._selector.register(readable, selectors.EVENT_READ, readable)
 
     def remove(self, readable: GroupSocket) -> None:
         """Wait for `readable` no longer."""
@@ -78,8 +81,11 @@ class Waiter:
             if self._closed:
                 return
             self._closed = True
-            self._watch.wake()
-            self._release()
+            try:
+                if self._threads:
+                    self._watch.wake()
+            finally:
+                self._release()
 
     def _release(self) -> None:
         if self._threads == 0:

@@ -51,10 +51,10 @@ from ._values import (
     Struct,
 )
 
-BINDING_ADVICE = system.BINDING_ADVICE
 HEARS_OTHER_INTERFACES = system.HEARS_OTHER_INTERFACES
 LAST_BOUND_TAKES_UNICAST = system.LAST_BOUND_TAKES_UNICAST
 MEMBERSHIP_ADVICE = system.MEMBERSHIP_ADVICE
+OPENING_ADVICE = system.OPENING_ADVICE
 SENDING_ADVICE = system.SENDING_ADVICE
 LinkWatch = system.LinkWatch
 MessageReader = system.MessageReader
@@ -68,10 +68,10 @@ unpack = system.structs.unpack
 unpack_sockaddr = system.structs.unpack_sockaddr
 
 __all__ = [
-    "BINDING_ADVICE",
     "HEARS_OTHER_INTERFACES",
     "LAST_BOUND_TAKES_UNICAST",
     "MEMBERSHIP_ADVICE",
+    "OPENING_ADVICE",
     "SENDING_ADVICE",
     "AddressRecord",
     "FilterMode",

@@ -16,12 +16,12 @@ from ._structs import Structs
 from ._table import Option, OptionTable, SocketOption
 
 __all__ = [
-    "BINDING_ADVICE",
     "DROPPED_WORD",
     "HEARS_OTHER_INTERFACES",
     "LAST_BOUND_TAKES_UNICAST",
     "MEMBERSHIP_ADVICE",
     "NAME",
+    "OPENING_ADVICE",
     "OPTIONS",
     "SENDING_ADVICE",
     "LinkWatch",
@@ -233,15 +233,20 @@ MEMBERSHIP_ADVICE: Final = {
 }
 """What a failed membership request means to the one who asked, by errno."""
 
-BINDING_ADVICE: Final = {
+OPENING_ADVICE: Final = {
     errno.EADDRINUSE: (
         "another socket holds the port and does not share it: `ss -ulpn` tells whose it is"
     ),
     errno.EACCES: (
         "ports below sysctl net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
     ),
+    errno.EADDRNOTAVAIL: "the address is no longer one of this host's: list them with `ip address`",
+    errno.ENODEV: "the interface does not exist, or no longer: list them with `ip link`",
+    errno.EMFILE: "this process may open no more descriptors: `ulimit -n` is the limit",
+    errno.ENFILE: "the system may open no more descriptors: sysctl fs.file-max is the limit",
+    errno.ENOSPC: "this user may wait for no more sockets: sysctl fs.epoll.max_user_watches",
 }
-"""What a failure to bind to a port means to the one who asked, by errno."""
+"""What a failure to open, bind or wait for a socket means to the one who asked, by errno."""
 
 SENDING_ADVICE: Final = {
     errno.ENETUNREACH: (
