@@ -364,8 +364,9 @@ def test_a_firewall_is_named(network: Network, group4: str, port: int) -> None:
     if shutil.which("nft") is None:
         skip_unless_ci("nft is missing: install nftables")
     host = network.host("host", eth0=0)
-    chain = f"chain c {{ type filter hook output priority 0; udp dport {port} drop; }}"
-    host.run("nft", "-f", "-", text=f"table inet t {{ {chain} }}")
+    host.run("nft", "add table inet t")
+    host.run("nft", "add chain inet t c { type filter hook output priority 0; }")
+    host.run("nft", f"add rule inet t c udp dport {port} drop")
     number, notes = host.call(forbidden, group4, port)
     assert number == errno.EPERM
     assert "nft list ruleset" in notes[0]
