@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import shutil
 from collections.abc import Callable, Generator
@@ -136,7 +135,9 @@ def test_a_failure_anywhere_leaves_nothing(
     groups = [new_group(version) for version in (4, 4, 4, 6)]
     notes: list[str] = []
     log = tmp_path / "log"
-    for number in itertools.count(1):
+    number = 0
+    while True:
+        number += 1
         inject = f"inject={call}:error={error}:when={number}"
         traced = host.under("strace", "-f", "-o", log, "-e", f"trace={call}", "-e", inject)
         outcome = traced.call(attempted, groups)
