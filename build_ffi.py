@@ -37,6 +37,7 @@ _LINUX_HEADERS: Final = """
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <net/if.h>
 #include <ifaddrs.h>
 #include <netpacket/packet.h>

@@ -231,6 +231,7 @@ void freeifaddrs(struct ifaddrs *ifa);
 #define AF_NETLINK 16
 #define IPPROTO_IP 0
 #define IPPROTO_IPV6 41
+#define IPPROTO_UDP 17
 
 /* --- Constants: <asm-generic/socket.h>, <bits/socket.h> --- */
 
@@ -293,6 +294,11 @@ void freeifaddrs(struct ifaddrs *ifa);
 #define MCAST_MSFILTER 48
 #define MCAST_EXCLUDE 0
 #define MCAST_INCLUDE 1
+
+/* --- Constants: <netinet/udp.h> --- */
+
+#define UDP_SEGMENT 103
+#define UDP_GRO 104
 
 /* --- Constants: <net/if.h> --- */
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mcast_lowlevel import FilterMode
 
 from ._addresses import SourceAddress
+from ._batch import Batch
 from ._datagram import Datagram
 from ._errors import (
     AddressError,
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AddressError",
+    "Batch",
     "ClosedError",
     "Datagram",
     "FilterMode",

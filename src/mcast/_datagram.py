@@ -23,7 +23,7 @@ class Datagram(NamedTuple):
     """The time to live (IPv4) or hop limit (IPv6) that was left when it arrived."""
     timestamp_ns: int
     """When the system received it, in nanoseconds since the epoch, by the system's clock."""
-    truncated: bool
+    truncated: bool = False
     """Whether the system cut it: `data` is only its beginning."""
 
     @property

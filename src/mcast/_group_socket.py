@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from mcast_lowlevel import (
+    HEARS_OTHER_INTERFACES,
     OPENING_ADVICE,
     FilterMode,
     SocketOption,
@@ -21,6 +22,7 @@ from ._addresses import Address
 from ._advice import advised
 from ._buffers import set_buffer
 from ._interfaces import Interface
+from ._stories import StoryBook
 
 
 class Binding(NamedTuple):
@@ -68,6 +70,32 @@ class GroupSocket:
     gone: set[tuple[bytes, int]] = field(default_factory=set[tuple[bytes, int]])
     """Those of `joined` whose interface is gone; what came before that may wait to be read."""
     is_full: bool = False
+    is_coalescing: bool = False
+    """Whether several datagrams may come as one payload."""
+    has_left: bool = False
+    """Whether what it has left may wait to be read."""
+    stories: StoryBook = field(default_factory=StoryBook)
+
+    @property
+    def hears_only_joined(self) -> bool:
+        """Whether the system gives it nothing else, so that nothing has to be compared."""
+        _, group, interface = self.binding
+        by_interface = self.family not in HEARS_OTHER_INTERFACES or interface is not None
+        return group is not None and by_interface and not self.has_left
+
+    def add(self, joined: JoinedGroup) -> None:
+        """Take note that `joined` is joined now."""
+        self.joined[joined.key] = joined
+        self.gone.discard(joined.key)
+        self.stories.interfaces[joined.interface.index] = joined.interface
+        self.stories.judge_anew()
+
+    def remove(self, key: tuple[bytes, int]) -> None:
+        """Take note that what has this key is not joined any more."""
+        del self.joined[key]
+        self.gone.discard(key)
+        self.has_left = True
+        self.stories.judge_anew()
 
     @property
     def family(self) -> socket.AddressFamily:

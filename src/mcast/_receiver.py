@@ -12,17 +12,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Self
 
-from mcast_lowlevel import FilterMode, LinkChanges, MessageReader, UnsupportedError
+from mcast_lowlevel import FilterMode, LinkChanges, MessageBatch, UnsupportedError
 
 from ._addresses import (
     Address,
     AddressLike,
     GroupLike,
-    SourceAddress,
-    decode_source,
     parse_group,
     parse_port,
 )
+from ._batch import Batch, BatchMemory
 from ._buffers import require_buffer_size
 from ._datagram import Datagram
 from ._errors import ClosedError, JoinOutcome, MembershipError
@@ -45,20 +44,18 @@ _LONGEST_WAIT = 86400.0
 """Seconds. The system takes no wait of any length at once: 24.8 days are too long for poll(2)."""
 _SKIPPED_AT_ONCE = 1024
 """How many unwanted datagrams are passed over between two looks at the clock."""
-_LOOK_EVERY = 64
-"""How many datagrams are received at most between two looks at what changed."""
-_KNOWN_SOURCES = 1024
-"""How many senders' addresses are remembered in words."""
+_LOOK_EVERY = 0.05
+"""Seconds between two looks at what changed, where there is no waiting."""
+_AHEAD = 32
+"""How many datagrams `recv` takes from a socket at once, to give them out one by one."""
+_LARGEST_BATCH = 1024
+"""The most datagrams that Linux takes by one call (UIO_MAXIOV)."""
 
 
 def _parse_timeout(timeout: float | None) -> float | None:
     if timeout is not None and not timeout >= 0:  # Nor is NaN.
         raise ValueError(f"a timeout of {timeout} s is not 0 or more: None waits for ever")
     return timeout
-
-
-def _is_past(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() >= deadline
 
 
 class McastRx:
@@ -110,19 +107,22 @@ class McastRx:
         requests = plan_joins(groups, self._interfaces, sources, named=self._named)
         self._memberships: dict[Address, list[Membership]] = {}
         self._skipped: tuple[JoinOutcome, ...] = ()
-        self._sources: dict[bytes, SourceAddress] = {}
+        self._pending: deque[Datagram] = deque()
         self._ready: deque[GroupSocket] = deque()
         self._lock = threading.RLock()
-        self._reader = MessageReader()
+        self._ahead = _AHEAD
+        self._messages = MessageBatch(_AHEAD)
+        self._memory = BatchMemory()
         self._waiter = Waiter(follow=follow)
         self._on_interface_change = on_interface_change
-        self._until_look = _LOOK_EVERY
+        self._next_look = 0.0
         self._sockets = GroupSockets(
             port,
             receive_buffer,
             requests,
             opened=self._socket_opened,
             closing=self._socket_closing,
+            left=self._group_left,
         )
         self._dropped = 0
         self._closed = False
@@ -217,6 +217,12 @@ class McastRx:
         if closing in self._ready:
             self._ready.remove(closing)
 
+    def _group_left(self) -> None:
+        joined = {key for item in self._sockets for key in item.joined}
+        self._pending = deque(
+            item for item in self._pending if (item.group.packed, item.interface.index) in joined
+        )
+
     def recv(self, timeout: float | _Default | None = _DEFAULT) -> Datagram:
         """Return the next datagram.
 
@@ -224,16 +230,42 @@ class McastRx:
         `TimeoutError` when the time is up, `BlockingIOError` for a timeout of 0 and no datagram,
         `ClosedError` when closed, also meanwhile by another thread.
         """
-        timeout = self._timeout if timeout is _DEFAULT else _parse_timeout(timeout)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        self._until_look -= 1
-        if self._until_look < 0:
+        if timeout is not _DEFAULT:
+            _parse_timeout(timeout)
+        while True:
+            try:
+                return self._pending.popleft()
+            except IndexError:
+                self._receive(timeout, self._fetch)
+
+    def recv_batch(
+        self, max_datagrams: int = 64, timeout: float | _Default | None = _DEFAULT
+    ) -> Batch:
+        """Return up to `max_datagrams` that are there, of one socket; waits for the first.
+
+        Payloads are not copied, and nothing is decoded, before it is asked for. `timeout` and
+        what is raised are as with `recv`; `ValueError` for less than one datagram.
+        """
+        if max_datagrams < 1:
+            raise ValueError(f"a batch of {max_datagrams} datagrams: ask for 1 or more")
+        if timeout is not _DEFAULT:
+            _parse_timeout(timeout)
+        limit = min(max_datagrams, _LARGEST_BATCH)
+        return self._receive(timeout, lambda: self._take_batch(limit))
+
+    def _receive(self, timeout: float | _Default | None, take: Callable[[], Batch | None]) -> Batch:
+        """Return what `take` gives, and wait until it gives something."""
+        timeout = self._timeout if timeout is _DEFAULT else timeout
+        now = time.monotonic()
+        deadline = None if timeout is None else now + timeout
+        if now >= self._next_look:
             # Where datagrams never end there is no waiting, and changes would not be seen.
             self._wait(0)
         while True:
-            datagram = self._take(deadline)
-            if datagram is not None:
-                return datagram
+            with self._lock:
+                batch = take()
+            if batch:
+                return batch
             left = None if deadline is None else deadline - time.monotonic()
             if left is None or left > 0:
                 self._wait(min(left or _LONGEST_WAIT, _LONGEST_WAIT))
@@ -242,47 +274,51 @@ class McastRx:
                     raise BlockingIOError(errno.EAGAIN, "no datagram is waiting")
                 raise TimeoutError(f"nothing was received within {timeout} s")
 
-    def _take(self, deadline: float | None) -> Datagram | None:
-        """Return the next datagram that is here now, from each ready socket in turn."""
-        with self._lock:
-            if self._closed:
-                raise ClosedError("the receiver is closed")
-            ready = self._ready
-            skipped = 0
-            while ready:
-                taken = ready.popleft()
-                try:
-                    message = self._reader.read(taken.fileno())
-                except OSError:
-                    if self._closed:  # By a signal handler, between those two calls.
-                        raise ClosedError("the receiver is closed") from None
-                    raise
-                if message is None:
-                    if taken.gone:
-                        self._sockets.forget_gone(taken)
-                    continue
+    def _fetch(self) -> Batch | None:
+        """Have the next datagrams pending, and return them."""
+        # Whoever waits already would not be woken for what is taken here beyond the one.
+        limit = 1 if self._waiter.is_waiting else self._ahead
+        batch = self._take(self._messages, limit)
+        if batch is not None:
+            self._pending.extend(batch)
+        return batch
+
+    def _take_batch(self, limit: int) -> Batch | None:
+        if self._pending:
+            count = min(limit, len(self._pending))
+            return Batch([self._pending.popleft() for _ in range(count)])
+        batch = self._take(self._memory.free(limit), limit)
+        if batch:
+            self._memory.lend(batch)
+        return batch
+
+    def _take(self, messages: MessageBatch, limit: int) -> Batch | None:
+        """Return what is here now, of the ready sockets in turn; empty to be asked again."""
+        if self._closed:
+            raise ClosedError("the receiver is closed")
+        ready = self._ready
+        skipped = 0
+        while ready:
+            taken = ready.popleft()
+            try:
+                count = messages.receive(taken.fileno(), limit)
+            except OSError:
+                if self._closed:  # By a signal handler, between those two calls.
+                    raise ClosedError("the receiver is closed") from None
+                raise
+            batch = Batch(received=(messages, taken)) if count else None
+            if count == limit:
                 ready.append(taken)
-                joined = taken.joined.get((message.destination, message.interface_index))
-                # Unicast to the port, and what the kernel could not keep off: not for the user.
-                if joined is not None:
-                    source = self._sources.get(message.name) or self._learn(message.name)
-                    return Datagram(
-                        message.data,
-                        source,
-                        joined.group,
-                        joined.interface,
-                        message.hop_limit,
-                        message.timestamp_ns,
-                        message.truncated,
-                    )
-                skipped += 1
-                if skipped % _SKIPPED_AT_ONCE == 0 and _is_past(deadline):
-                    break
-            return None
+            elif taken.gone:
+                self._sockets.forget_gone(taken)
+            skipped += count
+            if batch or skipped >= _SKIPPED_AT_ONCE:
+                return batch
+        return None
 
     def _wait(self, timeout: float) -> bool:
         """Wait until a socket can be read or something changed; return whether one can."""
-        self._until_look = _LOOK_EVERY
+        self._next_look = time.monotonic() + _LOOK_EVERY
         readable, changes = self._waiter.wait(timeout)
         if changes is not None:
             self._follow(changes)
@@ -307,12 +343,6 @@ class McastRx:
             _log.log(logging.WARNING if change.error else logging.INFO, "%s", change)
             if self._on_interface_change is not None:
                 self._on_interface_change(change)
-
-    def _learn(self, name: bytes) -> SourceAddress:
-        if len(self._sources) >= _KNOWN_SOURCES:
-            self._sources.clear()
-        source = self._sources[name] = decode_source(name)
-        return source
 
     @property
     def port(self) -> int:
@@ -368,7 +398,11 @@ class McastRx:
 
         There is one socket a family, and more where the system limits the memberships of one.
         """
-        return () if self._closed else self._sockets.filenos
+        with self._lock:
+            if self._closed:
+                return ()
+            self._ahead = 1
+            return self._sockets.filenos
 
     @property
     def closed(self) -> bool:
@@ -383,6 +417,7 @@ class McastRx:
             with contextlib.suppress(UnsupportedError):
                 self._dropped = self.dropped
             self._closed = True
+            self._pending.clear()
             for membership in self.memberships:
                 membership.end()
             self._waiter.close()

@@ -46,17 +46,20 @@ class GroupSockets:
         *,
         opened: Callable[[GroupSocket], None],
         closing: Callable[[GroupSocket], None],
+        left: Callable[[], None],
     ) -> None:
         """Open nothing yet.
 
         A `port` of 0 lets the system choose one. `requests` are those to come first: where they
         are for one group or one interface alone, so are the sockets. `opened` is called with each
-        socket when it is there, and `closing` before it is given back.
+        socket when it is there, `closing` before it is given back, and `left` when something is
+        not wanted any more.
         """
         self.port = port
         self._receive_buffer = receive_buffer
         self._opened = opened
         self._closing = closing
+        self._left = left
         self._sockets: list[GroupSocket] = []
         self._guards: dict[socket.AddressFamily, socket.socket] = {}
         self._dropped_before = 0
@@ -96,17 +99,17 @@ class GroupSockets:
                 carrier.is_full = False
                 self._close_if_idle(joined.carrier)
                 raise
-        joined.carrier.joined[joined.key] = joined
-        joined.carrier.gone.discard(joined.key)
+        joined.carrier.add(joined)
         return joined
 
     def leave(self, joined: JoinedGroup) -> None:
         """Leave a group; nothing of it is received any more, nor what waits to be."""
         carrier = joined.carrier
-        del carrier.joined[joined.key]
+        carrier.remove(joined.key)
         carrier.is_full = False
         if not self._close_if_idle(carrier):
             _leave_if_joined(joined)
+        self._left()
 
     def leave_gone(self, joined: JoinedGroup) -> None:
         """Leave a group whose interface is gone; what arrived before that is still received."""
@@ -119,8 +122,7 @@ class GroupSockets:
         """Receive nothing more of the groups, or of one, whose interfaces are gone."""
         for key in list(carrier.gone):
             if group is None or key[0] == group.packed:
-                carrier.gone.remove(key)
-                del carrier.joined[key]
+                carrier.remove(key)
         self._close_if_idle(carrier)
 
     def set_sources(self, joined: JoinedGroup, sources: set[Address]) -> None:

@@ -16,6 +16,7 @@ from ._records import (
     InterfaceRecord,
     LinkChanges,
     Message,
+    Piece,
     SockaddrLink,
 )
 from ._requests import (
@@ -57,7 +58,7 @@ MEMBERSHIP_ADVICE = system.MEMBERSHIP_ADVICE
 OPENING_ADVICE = system.OPENING_ADVICE
 SENDING_ADVICE = system.SENDING_ADVICE
 LinkWatch = system.LinkWatch
-MessageReader = system.MessageReader
+MessageBatch = system.MessageBatch
 can_bind_to = system.can_bind_to
 default_route_interface = system.default_route_interface
 getifaddrs = system.getifaddrs
@@ -91,8 +92,9 @@ __all__ = [
     "LinkWatch",
     "McastError",
     "Message",
-    "MessageReader",
+    "MessageBatch",
     "Option",
+    "Piece",
     "Sockaddr",
     "SockaddrIn",
     "SockaddrIn6",

@@ -11,7 +11,8 @@ from typing import Any, Final, cast
 
 from . import _getifaddrs, _netlink
 from ._linux_ffi import ffi, lib
-from ._records import Ifaddr, InterfaceFlag, InterfaceRecord, Message, SockaddrLink
+from ._linux_messages import MessageBatch
+from ._records import Ifaddr, InterfaceFlag, InterfaceRecord, SockaddrLink
 from ._structs import Structs
 from ._table import Option, OptionTable, SocketOption
 
@@ -25,7 +26,7 @@ __all__ = [
     "OPTIONS",
     "SENDING_ADVICE",
     "LinkWatch",
-    "MessageReader",
+    "MessageBatch",
     "can_bind_to",
     "default_route_interface",
     "ffi",
@@ -49,6 +50,11 @@ _BOTH: Final = ((_IPV4, _constant("IPPROTO_IP")), (_IPV6, _constant("IPPROTO_IPV
 
 def _socket_level(which: SocketOption, name: str, ctype: str = "int") -> OptionTable:
     option = Option(_constant("SOL_SOCKET"), _constant(name), ctype)
+    return {(which, family): option for family, _ in _BOTH}
+
+
+def _udp_level(which: SocketOption, name: str, ctype: str = "int") -> OptionTable:
+    option = Option(_constant("IPPROTO_UDP"), _constant(name), ctype)
     return {(which, family): option for family, _ in _BOTH}
 
 
@@ -87,6 +93,8 @@ OPTIONS: Final[OptionTable] = {
     ),
     **_pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_RECVHOPLIMIT"),
     **_socket_level(SocketOption.TIMESTAMP, "SO_TIMESTAMPNS"),
+    **_udp_level(SocketOption.COALESCING, "UDP_GRO"),
+    **_udp_level(SocketOption.SEGMENT_SIZE, "UDP_SEGMENT", "uint16_t"),
     **_pair(SocketOption.MULTICAST_ALL, "IP_MULTICAST_ALL", "IPV6_MULTICAST_ALL"),
     **_pair(SocketOption.MULTICAST_HOPS, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"),
     **_pair(SocketOption.MULTICAST_LOOP, "IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"),
@@ -257,108 +265,3 @@ SENDING_ADVICE: Final = {
     errno.EPERM: "a firewall rule on this host forbids the datagram: see `nft list ruleset`",
 }
 """What a failure to send a datagram means to the one who sent it, by errno."""
-
-# Which ancillary data carries packet information, and its fields: address, interface index.
-_PACKET_INFO: Final = {
-    (_constant("IPPROTO_IP"), _constant("IP_PKTINFO")): (
-        ffi.typeof("struct in_pktinfo *"),
-        "ipi_addr",
-        "ipi_ifindex",
-    ),
-    (_constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO")): (
-        ffi.typeof("struct in6_pktinfo *"),
-        "ipi6_addr",
-        "ipi6_ifindex",
-    ),
-}
-_HOP_LIMIT: Final = (
-    (_constant("IPPROTO_IP"), _constant("IP_TTL")),
-    (_constant("IPPROTO_IPV6"), _constant("IPV6_HOPLIMIT")),
-)
-# What SCM_TIMESTAMPNS is defined as, too.
-_TIMESTAMP: Final = (_constant("SOL_SOCKET"), _constant("SO_TIMESTAMPNS"))
-_TIMESPEC: Final = ffi.typeof("struct timespec *")
-_INT: Final = ffi.typeof("int *")
-_CMSGHDR: Final = ffi.typeof("struct cmsghdr *")
-_CMSGHDR_SIZE: Final = ffi.sizeof("struct cmsghdr")
-_NAME_SIZE: Final = ffi.sizeof("struct sockaddr_storage")
-_WORD: Final = ffi.sizeof("size_t")
-_NO_MESSAGE: Final = (errno.EAGAIN, errno.EINTR)
-_MSG_TRUNC: Final = _constant("MSG_TRUNC")
-_MSG_DONTWAIT: Final = _constant("MSG_DONTWAIT")
-
-
-class MessageReader:
-    """MessageReader takes datagrams from a socket one at a time, with their ancillary data.
-
-    Its buffers are allocated once and used for every call, so one thread at a time may read.
-    """
-
-    _DATA_SIZE: Final = 1 << 16
-    """Bytes. No UDP payload is larger, so none is cut."""
-    _CONTROL_SIZE: Final = 256
-    """Bytes; packet information, hop limit and time take 96."""
-
-    def __init__(self) -> None:
-        self._name = ffi.new("struct sockaddr_storage *")
-        self._data = ffi.new("char[]", self._DATA_SIZE)
-        self._control: Any = ffi.new("char[]", self._CONTROL_SIZE)
-        self._iovec = ffi.new(
-            "struct iovec *", {"iov_base": self._data, "iov_len": self._DATA_SIZE}
-        )
-        self._msghdr: Any = ffi.new(
-            "struct msghdr *",
-            {
-                "msg_name": self._name,
-                "msg_iov": self._iovec,
-                "msg_iovlen": 1,
-                "msg_control": self._control,
-            },
-        )
-
-    def read(self, sockfd: int) -> Message | None:
-        """Return the next datagram of a socket that has `PACKET_INFO` set.
-
-        Its hop limit and time of arrival are there if `HOP_LIMIT` and `TIMESTAMP` are set too.
-        Never waits: None says that no datagram is there. Raises `OSError` with the system's errno.
-        """
-        msghdr = self._msghdr
-        msghdr.msg_namelen = _NAME_SIZE
-        msghdr.msg_controllen = self._CONTROL_SIZE
-        size = lib.recvmsg(sockfd, msghdr, _MSG_DONTWAIT)
-        if size < 0:
-            if ffi.errno in _NO_MESSAGE:
-                return None
-            raise last_error()
-        destination, interface_index, hop_limit, timestamp_ns = self._ancillary_data()
-        return Message(
-            ffi.buffer(self._data, size)[:],
-            ffi.buffer(self._name, msghdr.msg_namelen)[:],
-            destination,
-            interface_index,
-            hop_limit,
-            timestamp_ns,
-            bool(msghdr.msg_flags & _MSG_TRUNC),
-        )
-
-    def _ancillary_data(self) -> tuple[bytes, int, int, int]:
-        destination, interface_index, hop_limit, timestamp_ns = b"", 0, 0, 0
-        end = self._msghdr.msg_controllen
-        position = 0
-        while position + _CMSGHDR_SIZE <= end:
-            header: Any = ffi.cast(_CMSGHDR, self._control + position)
-            content = self._control + position + _CMSGHDR_SIZE
-            kind = (header.cmsg_level, header.cmsg_type)
-            if kind in _PACKET_INFO:
-                ctype, address, index = _PACKET_INFO[kind]
-                info: Any = ffi.cast(ctype, content)
-                field: Any = ffi.buffer(ffi.addressof(info, address))
-                destination, interface_index = field[:], getattr(info, index)
-            elif kind == _TIMESTAMP:
-                time: Any = ffi.cast(_TIMESPEC, content)
-                timestamp_ns = time.tv_sec * 1_000_000_000 + time.tv_nsec
-            elif kind in _HOP_LIMIT:
-                number: Any = ffi.cast(_INT, content)
-                hop_limit = number[0]
-            position += (header.cmsg_len + _WORD - 1) & -_WORD
-        return destination, interface_index, hop_limit, timestamp_ns

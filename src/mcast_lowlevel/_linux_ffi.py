@@ -31,7 +31,9 @@ class LinuxLibrary(IfaddrsLibrary, Protocol):
         self, sockfd: int, level: int, optname: int, optval: CData, optlen: CData
     ) -> int: ...
 
-    def recvmsg(self, sockfd: int, msg: CData, flags: int) -> int: ...
+    def recvmmsg(
+        self, sockfd: int, msgvec: CData, vlen: int, flags: int, timeout: CData
+    ) -> int: ...
 
 
 lib = cast("LinuxLibrary", ffi.dlopen(None))

@@ -76,13 +76,12 @@ class Ifaddr(NamedTuple):
 
 
 class Message(NamedTuple):
-    """Message is one received datagram with its ancillary data.
+    """Message is what the system tells of one received datagram beside its payload.
 
     Addresses are as the system gave them, because most callers have seen them before and look
     them up instead of decoding them again.
     """
 
-    data: bytes
     name: bytes
     """The sender's sockaddr."""
     destination: bytes
@@ -93,5 +92,14 @@ class Message(NamedTuple):
     """The time to live (IPv4) or hop limit (IPv6) that it arrived with."""
     timestamp_ns: int
     """When the system received it, in nanoseconds since the epoch."""
-    truncated: bool
-    """Whether it was longer than `data`."""
+    segment_size: int
+    """Bytes of each of several datagrams that came as one payload, the last may be less; else 0."""
+
+
+class Piece(NamedTuple):
+    """Piece is a part of a payload."""
+
+    number: int
+    """Which datagram's payload, from 0."""
+    begin: int
+    end: int

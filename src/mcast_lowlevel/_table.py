@@ -22,6 +22,8 @@ class SocketOption(enum.Enum):
     PACKET_INFO = "packet information"
     SENDING_PACKET_INFO = "choosing the interface of each datagram"
     HOP_LIMIT = "received hop limits"
+    COALESCING = "receiving several datagrams in one piece"
+    SEGMENT_SIZE = "sending several datagrams in one piece"
     TIMESTAMP = "times of arrival"
     MULTICAST_ALL = "receiving groups that other sockets joined"
     MULTICAST_HOPS = "the hop limit of multicast datagrams"

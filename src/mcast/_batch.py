@@ -1,0 +1,166 @@
+"""Batch: datagrams that were received by one call."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import overload
+
+from mcast_lowlevel import MessageBatch, Piece
+
+from ._datagram import Datagram
+from ._group_socket import GroupSocket
+from ._stories import Story
+
+_new_tuple = tuple.__new__
+_KEPT = 2
+"""How many pieces of memory a receiver keeps: one to fill while the batch before is still held."""
+
+
+class Batch(Sequence[Datagram]):
+    """Batch is datagrams received by one call, a sequence of `Datagram` decoded when asked for.
+
+    `payloads` gives them without a copy. It is the receiver's to make.
+    """
+
+    __slots__ = ("__weakref__", "_datagrams", "_messages", "_pieces", "_sizes", "_stories")
+
+    def __init__(
+        self,
+        datagrams: list[Datagram] | None = None,
+        received: tuple[MessageBatch, GroupSocket] | None = None,
+    ) -> None:
+        """Hold `datagrams`, or what was `received` from a socket but for what is not wanted."""
+        self._datagrams = datagrams
+        self._messages: MessageBatch | None = None
+        self._pieces: list[Piece] | None = None
+        if received is None:
+            self._sizes = [len(item.data) for item in datagrams or ()]
+            return
+        messages, carrier = received
+        self._messages = messages
+        self._stories = carrier.stories
+        self._sizes = messages.sizes()
+        if carrier.hears_only_joined and not carrier.is_coalescing:
+            return
+        verdicts = carrier.stories.judge(messages, carrier.joined)
+        if all(verdicts) and not carrier.is_coalescing:
+            return
+        self._pieces = [
+            piece
+            for number, (story, size) in enumerate(zip(verdicts, self._sizes, strict=True))
+            if story
+            for piece in _pieces(number, size, story.segment_size)
+        ]
+        self._sizes = [piece.end - piece.begin for piece in self._pieces]
+
+    @property
+    def messages(self) -> MessageBatch | None:
+        """The memory that it needs still; for the receiver."""
+        return self._messages
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The sizes of the payloads, in bytes."""
+        return tuple(self._sizes)
+
+    @property
+    def total_bytes(self) -> int:
+        """The size of all payloads together, in bytes."""
+        return sum(self._sizes)
+
+    def payloads(self) -> Sequence[memoryview]:
+        """Return the payloads as they lie in the receiver's memory, to read only.
+
+        They stay as they are for as long as they are kept: what is in use is not used again.
+        """
+        if self._datagrams is not None:
+            return [memoryview(datagram.data) for datagram in self._datagrams]
+        messages = self._messages
+        if messages is None or not self._sizes:
+            return []
+        if self._pieces is None:
+            return messages.views(self._sizes)
+        return messages.piece_views(self._pieces)
+
+    def _decoded(self) -> list[Datagram]:
+        datagrams = self._datagrams
+        if datagrams is None:
+            datagrams = self._datagrams = self._decode()
+            self._messages = None  # It may be used again.
+        return datagrams
+
+    def _decode(self) -> list[Datagram]:
+        messages = self._messages
+        if messages is None or not self._sizes:
+            return []
+        stories: Sequence[Story] = self._stories.read(messages)
+        times: Sequence[int] = messages.times()
+        if self._pieces is None:
+            copies = messages.copies(self._sizes)
+        else:
+            copies = messages.piece_copies(self._pieces)
+            stories = [stories[piece.number] for piece in self._pieces]
+            times = [times[piece.number] for piece in self._pieces]
+        sources, groups, interfaces, ttls, _ = zip(*stories, strict=True)
+        # As namedtuple makes its instances, but in a loop of the interpreter's own. The last field
+        # is `truncated`: there is room for any datagram.
+        fields = zip(copies, sources, groups, interfaces, ttls, times, repeat(False), strict=False)
+        return list(map(_new_tuple, repeat(Datagram), fields))
+
+    def __len__(self) -> int:
+        """Return how many datagrams there are."""
+        return len(self._sizes)
+
+    @overload
+    def __getitem__(self, index: int) -> Datagram: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Datagram]: ...
+    def __getitem__(self, index: int | slice) -> Datagram | Sequence[Datagram]:
+        """Return a datagram, or those of a slice."""
+        return self._decoded()[index]
+
+    def __iter__(self) -> Iterator[Datagram]:
+        """Return an iterator over the datagrams."""
+        return iter(self._decoded())
+
+    def __repr__(self) -> str:
+        """Return how many datagrams and bytes there are."""
+        return f"<Batch of {len(self)} datagrams, {self.total_bytes} bytes>"
+
+
+class BatchMemory:
+    """BatchMemory lends memory to batches, and lends it again when nobody uses it any more."""
+
+    def __init__(self) -> None:
+        """Have none yet."""
+        self._lent: list[tuple[MessageBatch, weakref.ref[Batch]]] = []
+
+    def free(self, capacity: int) -> MessageBatch:
+        """Return memory for `capacity` datagrams that no batch and no view of one needs."""
+        for messages, user in self._lent:
+            batch = user()
+            is_used = batch is not None and batch.messages is not None
+            if messages.capacity >= capacity and not is_used and not messages.is_shared:
+                return messages
+        return MessageBatch(capacity)
+
+    def lend(self, batch: Batch) -> None:
+        """Take note that `batch` uses its memory, which is kept for those to come."""
+        messages = batch.messages
+        if messages is None:
+            return
+        others = [item for item in self._lent if item[0] is not messages]
+        # What is kept no longer lives for as long as it is used.
+        self._lent = [(messages, weakref.ref(batch)), *others[: _KEPT - 1]]
+
+
+def _pieces(number: int, size: int, segment_size: int) -> list[Piece]:
+    """Return where the datagrams of one payload are: one, unless the system put several into it."""
+    if segment_size == 0 or size <= segment_size:
+        return [Piece(number, 0, size)]
+    return [
+        Piece(number, begin, min(begin + segment_size, size))
+        for begin in range(0, size, segment_size)
+    ]
