@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import overload
 
@@ -103,10 +102,16 @@ class Batch(Sequence[Datagram]):
             copies = messages.piece_copies(self._pieces)
             stories = [stories[piece.number] for piece in self._pieces]
             times = [times[piece.number] for piece in self._pieces]
-        sources, groups, interfaces, ttls, _ = zip(*stories, strict=True)
+        first = stories[0]
+        shared: Iterable[Iterable[object]]
+        if stories.count(first) == len(stories):
+            shared = map(repeat, first)
+        else:
+            shared = zip(*stories, strict=True)
+        source, group, interface, ttl, _ = shared
         # As namedtuple makes its instances, but in a loop of the interpreter's own. The last field
         # is `truncated`: there is room for any datagram.
-        fields = zip(copies, sources, groups, interfaces, ttls, times, repeat(False), strict=False)
+        fields = zip(copies, source, group, interface, ttl, times, repeat(False), strict=False)
         return list(map(_new_tuple, repeat(Datagram), fields))
 
     def __len__(self) -> int:
@@ -130,30 +135,43 @@ class Batch(Sequence[Datagram]):
         return f"<Batch of {len(self)} datagrams, {self.total_bytes} bytes>"
 
 
+class Loan:
+    """Loan is memory that a batch uses, or used."""
+
+    __slots__ = ("messages", "user")
+
+    def __init__(self, messages: MessageBatch) -> None:
+        """Hold `messages`, which nobody uses yet."""
+        self.messages = messages
+        self.user: Callable[[], Batch | None] = _nobody
+
+    def is_free(self, capacity: int) -> bool:
+        """Return whether neither a batch nor a view needs it, and it has room for `capacity`."""
+        batch = self.user()
+        is_used = batch is not None and batch.messages is not None
+        return not is_used and not self.messages.is_shared and self.messages.capacity >= capacity
+
+
+def _nobody() -> None:
+    return None
+
+
 class BatchMemory:
     """BatchMemory lends memory to batches, and lends it again when nobody uses it any more."""
 
     def __init__(self) -> None:
         """Have none yet."""
-        self._lent: list[tuple[MessageBatch, weakref.ref[Batch]]] = []
+        self._loans: list[Loan] = []
 
-    def free(self, capacity: int) -> MessageBatch:
-        """Return memory for `capacity` datagrams that no batch and no view of one needs."""
-        for messages, user in self._lent:
-            batch = user()
-            is_used = batch is not None and batch.messages is not None
-            if messages.capacity >= capacity and not is_used and not messages.is_shared:
-                return messages
-        return MessageBatch(capacity)
-
-    def lend(self, batch: Batch) -> None:
-        """Take note that `batch` uses its memory, which is kept for those to come."""
-        messages = batch.messages
-        if messages is None:
-            return
-        others = [item for item in self._lent if item[0] is not messages]
+    def lend(self, capacity: int) -> Loan:
+        """Return memory for `capacity` datagrams, whose `user` is to be set."""
+        for loan in self._loans:
+            if loan.is_free(capacity):
+                return loan
+        loan = Loan(MessageBatch(capacity))
         # What is kept no longer lives for as long as it is used.
-        self._lent = [(messages, weakref.ref(batch)), *others[: _KEPT - 1]]
+        self._loans = [loan, *self._loans[: _KEPT - 1]]
+        return loan
 
 
 def _pieces(number: int, size: int, segment_size: int) -> list[Piece]:

@@ -8,9 +8,10 @@ import errno
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from mcast_lowlevel import FilterMode, LinkChanges, MessageBatch, UnsupportedError
 
@@ -31,6 +32,8 @@ from ._joining import JoinRequest, choose_interfaces, is_usual, plan_joins
 from ._membership import HEARD, InterfaceChange, Membership
 from ._sockets import GroupSockets
 from ._waiting import Waiter
+
+T = TypeVar("T")
 
 _log = logging.getLogger("mcast")
 
@@ -116,6 +119,7 @@ class McastRx:
         self._waiter = Waiter(follow=follow)
         self._on_interface_change = on_interface_change
         self._next_look = 0.0
+        self._takers = 0
         self._sockets = GroupSockets(
             port,
             receive_buffer,
@@ -232,11 +236,10 @@ class McastRx:
         """
         if timeout is not _DEFAULT:
             _parse_timeout(timeout)
-        while True:
-            try:
-                return self._pending.popleft()
-            except IndexError:
-                self._receive(timeout, self._fetch)
+        try:
+            return self._pending.popleft()
+        except IndexError:
+            return self._receive(timeout, self._fetch)
 
     def recv_batch(
         self, max_datagrams: int = 64, timeout: float | _Default | None = _DEFAULT
@@ -253,8 +256,17 @@ class McastRx:
         limit = min(max_datagrams, _LARGEST_BATCH)
         return self._receive(timeout, lambda: self._take_batch(limit))
 
-    def _receive(self, timeout: float | _Default | None, take: Callable[[], Batch | None]) -> Batch:
+    def _receive(self, timeout: float | _Default | None, take: Callable[[], T | None]) -> T:
         """Return what `take` gives, and wait until it gives something."""
+        with self._lock:
+            self._takers += 1
+        try:
+            return self._receive_counted(timeout, take)
+        finally:
+            with self._lock:
+                self._takers -= 1
+
+    def _receive_counted(self, timeout: float | _Default | None, take: Callable[[], T | None]) -> T:
         timeout = self._timeout if timeout is _DEFAULT else timeout
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
@@ -263,9 +275,9 @@ class McastRx:
             self._wait(0)
         while True:
             with self._lock:
-                batch = take()
-            if batch:
-                return batch
+                taken = take()
+            if taken:
+                return taken
             left = None if deadline is None else deadline - time.monotonic()
             if left is None or left > 0:
                 self._wait(min(left or _LONGEST_WAIT, _LONGEST_WAIT))
@@ -274,22 +286,24 @@ class McastRx:
                     raise BlockingIOError(errno.EAGAIN, "no datagram is waiting")
                 raise TimeoutError(f"nothing was received within {timeout} s")
 
-    def _fetch(self) -> Batch | None:
-        """Have the next datagrams pending, and return them."""
-        # Whoever waits already would not be woken for what is taken here beyond the one.
-        limit = 1 if self._waiter.is_waiting else self._ahead
-        batch = self._take(self._messages, limit)
-        if batch is not None:
-            self._pending.extend(batch)
-        return batch
+    def _fetch(self) -> Datagram | None:
+        """Return the next datagram, and have those behind it pending."""
+        if not self._pending:
+            # Another thread that waits would not be woken for what is taken ahead.
+            limit = 1 if self._takers > 1 else self._ahead
+            self._pending.extend(self._take(self._messages, limit) or ())
+        with contextlib.suppress(IndexError):  # Another thread takes without the lock.
+            return self._pending.popleft()
+        return None
 
     def _take_batch(self, limit: int) -> Batch | None:
         if self._pending:
             count = min(limit, len(self._pending))
             return Batch([self._pending.popleft() for _ in range(count)])
-        batch = self._take(self._memory.free(limit), limit)
+        loan = self._memory.lend(limit)
+        batch = self._take(loan.messages, limit)
         if batch:
-            self._memory.lend(batch)
+            loan.user = weakref.ref(batch)
         return batch
 
     def _take(self, messages: MessageBatch, limit: int) -> Batch | None:

@@ -8,14 +8,12 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
 
 from mcast_lowlevel import (
     OPENING_ADVICE,
     SENDING_ADVICE,
     SocketOption,
-    packet_info,
     set_multicast_hops,
     set_multicast_interface,
     set_multicast_loop,
@@ -27,23 +25,21 @@ from ._addresses import (
     Group,
     GroupLike,
     SourceAddress,
-    family_of,
     parse_family,
     parse_group,
     parse_port,
     source_address,
-    without_scope,
 )
 from ._advice import advise, advised
+from ._batch_sender import BatchSender
 from ._buffers import require_buffer_size, set_buffer
 from ._errors import AddressError, ClosedError, InterfaceError
 from ._interfaces import (
     Interface,
     InterfaceLike,
-    default_interface,
     find_interfaces,
-    interfaces,
 )
+from ._outlets import Outlet, choose_outlet, choose_outlets
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -80,113 +76,9 @@ def _parse_ttl(ttl: int) -> int:
 _log = logging.getLogger("mcast")
 _MOVED = (errno.ENODEV, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
 """What sending fails with when the interface is not the one that it was."""
+_KEPT_SENDERS = 16
+"""For how many addresses `send_batch` keeps its memory."""
 _NO_GROUP = "no group was given at construction: use sendto(data, (group, port))"
-
-
-class _Outlet(NamedTuple):
-    """_Outlet is one interface to send out of."""
-
-    spec: InterfaceLike
-    """What it is found by when it came back: its name, or the address that the user gave."""
-    interface: Interface
-    source: Address | None
-    """The source address; None lets the system choose."""
-    packet_info: tuple[int, int, bytes]
-    """What makes a datagram leave here, whatever the socket's own interface is."""
-
-    def sockaddr(self, address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-        """Return an address as `socket` takes it, with the interface as scope for IPv6."""
-        if isinstance(address, IPv4Address):
-            return str(address), port
-        return str(address), port, 0, self.interface.index
-
-
-def _choose_outlets(
-    family: socket.AddressFamily,
-    interface: InterfaceLike | None,
-    interfaces: Iterable[InterfaceLike] | None,
-    scope: str | None,
-) -> list[_Outlet]:
-    """Return the interfaces to send from, each of which has an address of `family`."""
-    if interface is not None and interfaces is not None:
-        raise InterfaceError("interface and interfaces are both given: one or several, not both")
-    if interfaces is None:
-        return [_choose_outlet(family, interface, scope)]
-    specs = [interfaces] if isinstance(interfaces, str) else list(interfaces)
-    outlets = (_choose_outlet(family, spec, scope) for spec in specs)
-    chosen = {outlet.interface.index: outlet for outlet in outlets}
-    if not chosen:
-        raise InterfaceError("no interface to send from: interfaces is empty")
-    return list(chosen.values())
-
-
-def _choose_outlet(
-    family: socket.AddressFamily, spec: InterfaceLike | None, scope: str | None
-) -> _Outlet:
-    interface = _choose_interface(family, spec, scope)
-    source = given = _address_in(spec, family)
-    if source is None and family == socket.AF_INET:
-        # Left to itself the kernel may take another interface's address (it does on lo). For IPv6
-        # it never does, and chooses by the group's scope (RFC 6724 section 4).
-        source = interface.ipv4[0].ip
-    explicit = source if isinstance(source, IPv4Address) else None
-    info = packet_info(family, interface.index, explicit)
-    return _Outlet(interface.name if given is None else given, interface, source, info)
-
-
-def _choose_interface(
-    family: socket.AddressFamily, spec: InterfaceLike | None, scope: str | None
-) -> Interface:
-    """Return the one interface to send from, which has an address of `family`."""
-    wanted = scope if spec is None else spec
-    if wanted is None:
-        return _usual_interface(family)
-    found = find_interfaces(wanted)
-    if len(found) > 1:
-        names = ", ".join(item.name for item in found)
-        raise InterfaceError(f"{wanted!s} fits several interfaces, {names}: name one of them")
-    chosen = found[0]
-    if scope not in (None, chosen.name, str(chosen.index)):
-        raise InterfaceError(f"the group's scope is {scope} and the interface is {chosen.name}")
-    if not chosen.addresses(family):
-        raise InterfaceError(
-            f"interface {chosen.name} has no {FAMILY_NAMES[family]} address to send from: "
-            f"give it one, or choose another interface"
-        )
-    return chosen
-
-
-def _usual_interface(family: socket.AddressFamily) -> Interface:
-    """Return the default route's interface, else the only one that can send."""
-    chosen = default_interface(family)
-    if chosen is not None and chosen.addresses(family):
-        return chosen
-    able = [
-        item
-        for item in interfaces()
-        if item.is_up and item.supports_multicast and item.addresses(family)
-    ]
-    if len(able) == 1:
-        return able[0]
-    there = ", ".join(item.name for item in able) or "none that could send"
-    raise InterfaceError(
-        f"there is no default route for {FAMILY_NAMES[family]} that tells the interface to send "
-        f"from: name it with interface=; there are: {there}"
-    )
-
-
-def _address_in(spec: InterfaceLike | None, family: socket.AddressFamily) -> Address | None:
-    """Return the address that `spec` is, to be the source address, if it is one of `family`."""
-    if isinstance(spec, str):
-        try:
-            spec = ip_address(spec)
-        except ValueError:
-            return None
-    if isinstance(spec, IPv4Interface | IPv6Interface):
-        spec = spec.ip
-    if isinstance(spec, IPv4Address | IPv6Address) and family_of(spec) == family:
-        return without_scope(spec)
-    return None
 
 
 class McastTx:
@@ -241,8 +133,10 @@ class McastTx:
         require_buffer_size(send_buffer)
         self._send_buffer = send_buffer
         self._follow = follow
-        self._outlets = _choose_outlets(self._family, interface, interfaces, scope)
+        self._outlets = choose_outlets(self._family, interface, interfaces, scope)
         self._following = threading.Lock()
+        self._sending = threading.Lock()
+        self._batch_senders: dict[tuple[int, tuple[Address, int] | None], BatchSender] = {}
         self._socket = self._open(self._outlets)
         self._send = self._choose_send()
 
@@ -254,7 +148,7 @@ class McastTx:
         # A method of the socket's own: the shortest way for the call made most often.
         return self._socket.send
 
-    def _open(self, outlets: Sequence[_Outlet]) -> socket.socket:
+    def _open(self, outlets: Sequence[Outlet]) -> socket.socket:
         family, first = self._family, outlets[0]
         with contextlib.ExitStack() as undo:
             with advised(OPENING_ADVICE):
@@ -300,11 +194,72 @@ class McastTx:
         Returns its size in bytes. Raises as `send` does, and `AddressError` for an address that
         cannot be used.
         """
+        outlets, destination = self._addressed(address)
+        return self._send_out_of(outlets, data, destination)
+
+    def _addressed(self, address: Destination) -> tuple[Sequence[Outlet], tuple[Address, int]]:
+        """Return what a datagram to `address` goes out of, and where to."""
         self._require_open()
         group, port = _parse_destination(*address)
         _require_family(group, self._family)
         outlets = self._outlets if group.scope is None else [self._outlet(group.scope)]
-        return self._send_out_of(outlets, data, (group.address, port))
+        return outlets, (group.address, port)
+
+    def send_batch(self, payloads: Iterable[Buffer], address: Destination | None = None) -> int:
+        """Send each payload as one datagram, in order, by as few system calls as can be.
+
+        They go to the group and port given at construction, or to `address`, out of each of the
+        sender's interfaces. Where the system can, it is given payloads of one size in one piece,
+        to be cut just before the wire.
+
+        Returns how many were sent: all, or those before one that fails. If it is the first that
+        does, raises as `send` does, and has sent nothing. With several interfaces each gets them
+        all; the least number is returned, and an interface that sends nothing raises at the end.
+        """
+        listed = [item if type(item) is bytes else bytes(item) for item in payloads]
+        outlets: Sequence[Outlet] = self._outlets
+        destination = None
+        if address is not None:
+            outlets, destination = self._addressed(address)
+        counts: list[int] = []
+        failure: OSError | None = None
+        for outlet in list(outlets):
+            try:
+                counts.append(self._send_all(outlet, listed, destination))
+            except OSError as error:
+                failure = failure or self._noted(error, outlet)
+        if failure is not None:
+            self._explain(failure, max(listed, key=len))
+            raise failure
+        return min(counts)
+
+    def _send_all(
+        self, outlet: Outlet, payloads: list[bytes], to: tuple[Address, int] | None
+    ) -> int:
+        with self._sending:
+            try:
+                return self._batch_sender(outlet, to).send(payloads)
+            except OSError as error:
+                now = self._follow_to(outlet, error)
+                if now is None:
+                    raise
+            return self._batch_sender(now, to).send(payloads)
+
+    def _batch_sender(self, outlet: Outlet, to: tuple[Address, int] | None) -> BatchSender:
+        """Return what sends to `to`, None for the sender's own group; it is kept for the next."""
+        self._require_open()
+        key = outlet.interface.index, to
+        found = self._batch_senders.get(key)
+        if found is None or found.outlet is not outlet:
+            if len(self._batch_senders) >= _KEPT_SENDERS:
+                self._batch_senders.clear()
+            found = self._batch_senders[key] = BatchSender(
+                self._socket,
+                outlet,
+                self._destination() if to is None else to,
+                is_connected=to is None and len(self._outlets) == 1,
+            )
+        return found
 
     def _destination(self) -> tuple[Address, int]:
         self._require_open()
@@ -312,7 +267,7 @@ class McastTx:
             raise AddressError(_NO_GROUP)
         return self._group, self._port
 
-    def _outlet(self, spec: InterfaceLike) -> _Outlet:
+    def _outlet(self, spec: InterfaceLike) -> Outlet:
         (found, *_) = find_interfaces(spec, among=[item.interface for item in self._outlets])
         return next(item for item in self._outlets if item.interface == found)
 
@@ -320,7 +275,7 @@ class McastTx:
         return self._send_out_of(self._outlets, data, self._destination())
 
     def _send_out_of(
-        self, outlets: Sequence[_Outlet], data: Buffer, address: tuple[Address, int]
+        self, outlets: Sequence[Outlet], data: Buffer, address: tuple[Address, int]
     ) -> int:
         sent = 0
         failure: OSError | None = None
@@ -328,15 +283,18 @@ class McastTx:
             try:
                 sent = self._send_by(outlet, data, address)
             except OSError as error:
-                if len(self._outlets) > 1:
-                    error.add_note(f"out of interface {outlet.interface.name}")
-                failure = failure or error
+                failure = failure or self._noted(error, outlet)
         if failure is not None:
             self._explain(failure, data)
             raise failure
         return sent
 
-    def _send_by(self, outlet: _Outlet, data: Buffer, address: tuple[Address, int]) -> int:
+    def _noted(self, error: OSError, outlet: Outlet) -> OSError:
+        if len(self._outlets) > 1:
+            error.add_note(f"out of interface {outlet.interface.name}")
+        return error
+
+    def _send_by(self, outlet: Outlet, data: Buffer, address: tuple[Address, int]) -> int:
         try:
             return self._socket.sendmsg([data], [outlet.packet_info], 0, outlet.sockaddr(*address))
         except OSError as error:
@@ -345,13 +303,13 @@ class McastTx:
                 raise
         return self._socket.sendmsg([data], [now.packet_info], 0, now.sockaddr(*address))
 
-    def _follow_to(self, outlet: _Outlet, error: OSError) -> _Outlet | None:
+    def _follow_to(self, outlet: Outlet, error: OSError) -> Outlet | None:
         """Return what became of `outlet`, where `error` came of its interface being another now."""
         if not self._follow or error.errno not in _MOVED:
             return None
         with self._following:
             try:
-                now = _choose_outlet(self._family, outlet.spec, None)
+                now = choose_outlet(self._family, outlet.spec, None)
             except InterfaceError:  # It is gone, or has no address yet.
                 return None
             is_same = (now.interface.index, now.source) == (outlet.interface.index, outlet.source)

@@ -51,11 +51,6 @@ class Waiter:
         """Wait for `readable` no longer."""
         self._selector.unregister(readable)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a thread waits."""
-        return self._threads > 0
-
     def wait(self, timeout: float | None) -> Woken:
         """Return what can be read, nothing when `timeout` seconds have passed.
 

@@ -28,6 +28,7 @@ from ._requests import (
     leave_group,
     leave_source_group,
     packet_info,
+    segment_size,
     set_multicast_hops,
     set_multicast_interface,
     set_multicast_loop,
@@ -59,6 +60,7 @@ OPENING_ADVICE = system.OPENING_ADVICE
 SENDING_ADVICE = system.SENDING_ADVICE
 LinkWatch = system.LinkWatch
 MessageBatch = system.MessageBatch
+MessageSender = system.MessageSender
 can_bind_to = system.can_bind_to
 default_route_interface = system.default_route_interface
 getifaddrs = system.getifaddrs
@@ -93,6 +95,7 @@ __all__ = [
     "McastError",
     "Message",
     "MessageBatch",
+    "MessageSender",
     "Option",
     "Piece",
     "Sockaddr",
@@ -118,6 +121,7 @@ __all__ = [
     "pack",
     "packet_info",
     "scope_name",
+    "segment_size",
     "set_multicast_hops",
     "set_multicast_interface",
     "set_multicast_loop",

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from . import _getifaddrs, _netlink
 from ._linux_ffi import ffi, lib
 from ._linux_messages import MessageBatch
+from ._linux_sending import MessageSender
 from ._records import Ifaddr, InterfaceFlag, InterfaceRecord, SockaddrLink
 from ._structs import Structs
 from ._table import Option, OptionTable, SocketOption
@@ -27,6 +28,7 @@ __all__ = [
     "SENDING_ADVICE",
     "LinkWatch",
     "MessageBatch",
+    "MessageSender",
     "can_bind_to",
     "default_route_interface",
     "ffi",

@@ -189,6 +189,8 @@ class MessageBatch:
             return [self.message(number).timestamp_ns for number in range(self._count)]
         seconds = self._seconds[: self._count].tolist()
         nanoseconds = self._nanoseconds[: self._count].tolist()
+        if seconds.count(seconds[0]) == self._count:
+            return list(map((seconds[0] * 1_000_000_000).__add__, nanoseconds))
         return [
             second * 1_000_000_000 + nanosecond
             for second, nanosecond in zip(seconds, nanoseconds, strict=True)

@@ -53,11 +53,14 @@ def set_option(
     that the option's type cannot hold, and `OSError` with the system's errno.
     """
     option = find_option(which, family)
+    setsockopt(sockfd, option.level, option.name, pack_value(option, value))
+
+
+def pack_value(option: Option, value: int | Struct) -> bytes:
+    """Return the bytes of a number or a struct that an option takes. Raises as `set_option`."""
     if isinstance(value, int):
-        packed = bytes(ffi.buffer(ffi.new(f"{option.ctype} *", value)))
-    else:
-        packed = system.structs.pack(value)
-    setsockopt(sockfd, option.level, option.name, packed)
+        return bytes(ffi.buffer(ffi.new(f"{option.ctype} *", value)))
+    return system.structs.pack(value)
 
 
 def get_option(sockfd: int, family: AddressFamily, which: SocketOption) -> int:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
 from typing import TypeAlias
 
-from ._options import find_option, getsockopt, set_option
+from ._options import find_option, getsockopt, pack_value, set_option
 from ._platform import system
 from ._table import SocketOption
 from ._values import (
@@ -130,7 +130,13 @@ def packet_info(
         if family == AddressFamily.AF_INET
         else In6Pktinfo(IPv6Address(0), interface)
     )
-    return option.level, option.name, system.structs.pack(info)
+    return option.level, option.name, pack_value(option, info)
+
+
+def segment_size(family: AddressFamily, size: int) -> tuple[int, int, bytes]:
+    """Return the ancillary data that makes one payload several datagrams of `size` bytes each."""
+    option = find_option(SocketOption.SEGMENT_SIZE, family)
+    return option.level, option.name, pack_value(option, size)
 
 
 def set_multicast_hops(sockfd: int, family: AddressFamily, hops: int) -> None:

@@ -1,0 +1,99 @@
+"""Sending many datagrams by one system call."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, Final
+
+from ._linux_ffi import ffi, lib
+
+_LARGEST: Final = 65535
+"""Bytes; no UDP payload is larger."""
+_HEADER_SIZE: Final = ffi.sizeof("struct cmsghdr")
+_WORD: Final = ffi.sizeof("size_t")
+_WORD_CODE: Final = "Q" if _WORD == 8 else "I"
+
+
+class MessageSender:
+    """MessageSender gives datagrams to a socket, up to `capacity` by one call.
+
+    Its memory is allocated once; one thread at a time may use it.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        """Make room for `capacity` datagrams of any size."""
+        self.capacity = capacity
+        self._memory = mmap.mmap(-1, capacity * _LARGEST)
+        self._base: Any = ffi.from_buffer(self._memory)
+        self._iovecs: Any = ffi.new("struct iovec[]", capacity)
+        self._headers: Any = ffi.new("struct mmsghdr[]", capacity)
+        for number in range(capacity):
+            self._headers[number].msg_hdr.msg_iov = self._iovecs + number
+            self._headers[number].msg_hdr.msg_iovlen = 1
+        self._words = memoryview(ffi.buffer(self._iovecs)).cast("B").cast(_WORD_CODE)
+        self._start = int(ffi.cast("size_t", self._base))
+        self._sizes: Sequence[int] = ()
+        self._addressed: tuple[bytes, tuple[int, int, bytes] | None] = (b"", None)
+        self._kept: list[Any] = []
+
+    def send(
+        self,
+        sockfd: int,
+        payloads: Sequence[bytes],
+        name: bytes = b"",
+        control: tuple[int, int, bytes] | None = None,
+    ) -> int:
+        """Send each payload as one datagram, in order, and return how many went.
+
+        `name` is the sockaddr they go to, nothing where the socket is connected; `control` is
+        ancillary data as `socket.sendmsg` takes it. There are `capacity` payloads at most, and
+        at least one. Raises `OSError` with the system's errno if the first cannot be sent.
+        """
+        sizes = list(map(len, payloads))
+        if max(sizes) > _LARGEST:
+            fitting = next(number for number, size in enumerate(sizes) if size > _LARGEST)
+            if fitting == 0:
+                raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+            payloads, sizes = payloads[:fitting], sizes[:fitting]
+        self._memory[: sum(sizes)] = b"".join(payloads)
+        if sizes != self._sizes:
+            self._lay_out(sizes)
+        if (name, control) != self._addressed:
+            self._address(name, control)
+        count = lib.sendmmsg(sockfd, self._headers, len(payloads), 0)
+        if count < 0:
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
+        return count
+
+    def _lay_out(self, sizes: list[int]) -> None:
+        """Have the payloads where they are in memory, one behind the other."""
+        words = array(_WORD_CODE, bytes(2 * _WORD * len(sizes)))
+        words[0::2] = array(_WORD_CODE, list(accumulate(sizes[:-1], initial=self._start)))
+        words[1::2] = array(_WORD_CODE, sizes)
+        self._words[: len(words)] = memoryview(words)
+        self._sizes = sizes
+
+    def _address(self, name: bytes, control: tuple[int, int, bytes] | None) -> None:
+        """Give all datagrams the same address and ancillary data."""
+        destination: Any = ffi.from_buffer(name) if name else ffi.NULL
+        ancillary, length = ffi.NULL, 0
+        if control is not None:
+            level, kind, content = control
+            length = _HEADER_SIZE + (len(content) + _WORD - 1) // _WORD * _WORD
+            ancillary = ffi.new("char[]", length)
+            cmsghdr: Any = ffi.cast("struct cmsghdr *", ancillary)
+            cmsghdr.cmsg_len = _HEADER_SIZE + len(content)
+            cmsghdr.cmsg_level = level
+            cmsghdr.cmsg_type = kind
+            ffi.memmove(ancillary + _HEADER_SIZE, content, len(content))
+        for number in range(self.capacity):
+            header = self._headers[number].msg_hdr
+            header.msg_name, header.msg_namelen = destination, len(name)
+            header.msg_control, header.msg_controllen = ancillary, length
+        self._addressed = (name, control)
+        self._kept = [destination, ancillary]  # Or it would be freed while it is pointed at.
