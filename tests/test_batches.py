@@ -159,15 +159,19 @@ def test_every_batch_arrives_as_it_was_sent(data: st.DataObject) -> None:
         assert got == payloads
 
 
-def collect(group: str, port: int, count: int) -> Iterator[Any]:
+def collect(group: str, port: int, count: int, options: dict[str, Any]) -> Iterator[Any]:
     """Yield the payloads and the sources of `count` datagrams."""
     with mcast.McastRx(
-        group, port, interfaces="eth0", timeout=TIMEOUT, receive_buffer=8_000_000
+        group, port, interfaces="eth0", timeout=TIMEOUT, receive_buffer=8_000_000, **options
     ) as rx:
         yield "ready"
         got: list[mcast.Datagram] = []
         while len(got) < count:
-            got += rx.recv_batch()
+            batch = rx.recv_batch()
+            assert batch.total_bytes == sum(map(len, batch.payloads()))
+            got += batch
+            if len(got) < count:
+                got.append(rx.recv())
         yield [item.data.hex() for item in got]
         yield sorted({item.source.host for item in got})
 
@@ -196,14 +200,19 @@ def test_batches_cross_the_network(
     group = new_group(version)
     batches = [[64] * 200, [1316] * 100, [1316] * 10 + [700], [700, 1316, 64], [3000] * 5, [64]]
     count = sum(map(len, batches))
-    with bob.start(collect, group, port, count) as receiver:
-        assert receiver.next() == "ready"
+    sizes = [size for batch in batches for size in batch]
+    address = alice.address("eth0", {4: "inet", 6: "inet6"}[version])
+    with (
+        bob.start(collect, group, port, count, {}) as receiver,
+        bob.start(collect, group, port, count, {"coalesce": True}) as coalescing,
+    ):
+        assert [receiver.next(), coalescing.next()] == ["ready", "ready"]
         assert alice.call(send_sizes, group, port, batches, interfaces) == list(map(len, batches))
-        got = [bytes.fromhex(item) for item in receiver.next()]
-        sources = receiver.next()
-    assert [len(item) for item in got] == [size for batch in batches for size in batch]
-    assert [int.from_bytes(item[:2], "big") for item in got] == list(range(count))
-    assert sources == [alice.address("eth0", {4: "inet", 6: "inet6"}[version])]
+        for process in (receiver, coalescing):
+            got = [bytes.fromhex(item) for item in process.next()]
+            assert [len(item) for item in got] == sizes
+            assert [int.from_bytes(item[:2], "big") for item in got] == list(range(count))
+            assert process.next() == [address]
 
 
 def test_a_batch_says_how_many_went(pair: tuple[mcast.McastRx, mcast.McastTx]) -> None:

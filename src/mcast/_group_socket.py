@@ -107,21 +107,26 @@ class GroupSocket:
         return self.sock.fileno()
 
 
-def open_group_socket(binding: Binding, port: int, receive_buffer: int | None) -> GroupSocket:
+def open_group_socket(
+    binding: Binding, port: int, receive_buffer: int | None, *, coalesce: bool
+) -> GroupSocket:
     """Open a socket that tells everything of a datagram, and has joined nothing yet.
 
-    Raises `OSError` for what the system refuses.
+    With `coalesce`, several datagrams may come in one piece where the system knows how to. Raises
+    `OSError` for what the system refuses.
     """
     family, group, interface = binding
     with _opening(binding) as sock:
         sockfd = sock.fileno()
         for told in (SocketOption.PACKET_INFO, SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
             set_option(sockfd, family, told, 1)
+        if coalesce:
+            _set_if_known(sockfd, family, SocketOption.COALESCING, 1)
         if receive_buffer is not None:
             set_buffer(sockfd, family, SocketOption.RECEIVE_BUFFER, receive_buffer)
         host = "" if group is None else str(group)
         sock.bind((host, port) if family == socket.AF_INET else (host, port, 0, interface or 0))
-        return GroupSocket(sock, binding)
+        return GroupSocket(sock, binding, is_coalescing=coalesce)
 
 
 def open_guard(binding: Binding, port: int) -> socket.socket:
@@ -157,7 +162,7 @@ def _opening(binding: Binding) -> Generator[socket.socket]:
 def _set_if_known(
     sockfd: int, family: socket.AddressFamily, which: SocketOption, value: int
 ) -> None:
-    """Set an option that keeps off what the packet information shows not to be wanted as well."""
+    """Set an option that only saves work: what it does is done here as well."""
     try:
         set_option(sockfd, family, which, value)
     except UnsupportedError:

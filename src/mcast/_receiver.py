@@ -78,6 +78,7 @@ class McastRx:
         sources: AddressLike | Iterable[AddressLike] | None = None,
         timeout: float | None = None,
         receive_buffer: int | None = None,
+        coalesce: bool = False,
         follow: bool = True,
         on_interface_change: Callable[[InterfaceChange], object] | None = None,
     ) -> None:
@@ -92,6 +93,11 @@ class McastRx:
         how many seconds `recv` waits; None waits for ever.
         `receive_buffer` asks for that many bytes of buffer for what arrives faster than it is
         received; see `receive_buffer` for what is granted.
+
+        `coalesce` lets the system hand over several datagrams of one sender in one piece where it
+        can (Linux: UDP_GRO), which takes a fraction of the time. They come out one by one all the
+        same; but they arrive, or are lost, together: the time of arrival is that of the piece, and
+        `dropped` counts pieces.
 
         `follow` joins again on an interface that was deleted and is back, and without named
         interfaces on new ones. That happens while `recv` waits or is called often; each change is
@@ -124,6 +130,7 @@ class McastRx:
             port,
             receive_buffer,
             requests,
+            coalesce=coalesce,
             opened=self._socket_opened,
             closing=self._socket_closing,
             left=self._group_left,

@@ -44,6 +44,7 @@ class GroupSockets:
         receive_buffer: int | None,
         requests: Iterable[JoinRequest],
         *,
+        coalesce: bool,
         opened: Callable[[GroupSocket], None],
         closing: Callable[[GroupSocket], None],
         left: Callable[[], None],
@@ -51,12 +52,14 @@ class GroupSockets:
         """Open nothing yet.
 
         A `port` of 0 lets the system choose one. `requests` are those to come first: where they
-        are for one group or one interface alone, so are the sockets. `opened` is called with each
+        are for one group or one interface alone, so are the sockets. `coalesce` lets datagrams come
+        several in one piece. `opened` is called with each
         socket when it is there, `closing` before it is given back, and `left` when something is
         not wanted any more.
         """
         self.port = port
         self._receive_buffer = receive_buffer
+        self._coalesce = coalesce
         self._opened = opened
         self._closing = closing
         self._left = left
@@ -151,7 +154,9 @@ class GroupSockets:
         return Binding(family, group if only_this else None, index)
 
     def _open(self, binding: Binding) -> GroupSocket:
-        opened = open_group_socket(binding, self.port, self._receive_buffer)
+        opened = open_group_socket(
+            binding, self.port, self._receive_buffer, coalesce=self._coalesce
+        )
         self._sockets.append(opened)
         try:
             self.port = opened.sock.getsockname()[1]
