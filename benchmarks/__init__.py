@@ -1,1 +1,1 @@
-"""Benchmarks of mcast, run by ``python -m benchmarks``."""
+"""Benchmarks, run by `python -m benchmarks`."""
