@@ -1,8 +1,8 @@
 """Compare mcast with the standard library, its peers and C, all in one run.
 
-``python -m benchmarks`` needs Linux, root or user namespaces, gcc, and the extra ``bench``. It makes
-a network namespace of its own, prints a table of ratios, and writes ``docs/benchmarks.json`` and
-``docs/benchmarks.svg``.
+``python -m benchmarks`` needs Linux, root or user namespaces, gcc, and the extra ``bench``. It
+makes a network namespace of its own, prints a table of ratios, and writes
+``docs/benchmarks.json`` and ``docs/benchmarks.svg``.
 """
 
 from __future__ import annotations

@@ -116,13 +116,18 @@ def _echo_mcast(ready: Connection) -> None:
 def _echo_bare(ready: Connection) -> None:
     with _bare_receiver("239.195.6.3", 40004) as rx, _bare_sender("239.195.6.4", 40005) as tx:
         ready.send(True)
+        rx.settimeout(None)
         while True:
-            tx.send(rx.recv(65536))
+            tx.send(rx.recvmsg(65536, 256)[0])
 
 
 def _bare_receiver(group: str, port: int) -> socket.socket:
+    """Return what waits no longer than ours, and is told the same of each datagram."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for level, name in ((0, 8), (0, 12), (1, 35)):  # IP_PKTINFO, IP_RECVTTL, SO_TIMESTAMPNS
+        sock.setsockopt(level, name, 1)
+    sock.settimeout(5)
     sock.bind((group, port))
     mreq = socket.inet_aton(group) + socket.inet_aton("127.0.0.1")
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, mreq)
@@ -157,6 +162,6 @@ def _round_trip(stack: ExitStack) -> Contest:
     def theirs() -> None:
         for _ in range(TRIPS):
             bare_tx.send(b"x")
-            bare_rx.recv(65536)
+            bare_rx.recvmsg(65536, 256)
 
     return Contest("a round trip", TRIPS, lambda: None, {"bare sockets": theirs, "mcast": ours})

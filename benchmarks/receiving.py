@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import multicast_expert
 
@@ -65,7 +65,8 @@ def _contest(floor: Any, stack: ExitStack, group: str, size: int) -> Contest:
             socket.AF_INET, mcast_ips=[group], port=rx.port, iface="lo", timeout=1
         )
     )
-    for peer_socket in peer.sockets:
+    peer_sockets: list[socket.socket] = list(cast(Any, peer).sockets)
+    for peer_socket in peer_sockets:
         peer_socket.setsockopt(socket.SOL_SOCKET, 33, BUFFER)
     tx = stack.enter_context(mcast.McastTx(group, rx.port, interface="lo", loopback=True))
     payloads = [bytes(size)] * 64
@@ -120,7 +121,7 @@ def _contest(floor: Any, stack: ExitStack, group: str, size: int) -> Contest:
             except BlockingIOError:
                 pass
         floor.receive(bare.fileno(), COUNT)
-        for peer_socket in peer.sockets:
+        for peer_socket in peer_sockets:
             floor.receive(peer_socket.fileno(), COUNT)
 
     def c_recvmmsg() -> None:

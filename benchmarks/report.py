@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -48,7 +49,8 @@ def _plot(rows: list[dict[str, object]], path: Path) -> None:
 
     labels = [f"{row['what']}: {row['ours']} / {row['against']}" for row in rows]
     ratios = [float(str(row["ratio"])) for row in rows]
-    figure, axes = plt.subplots(figsize=(11, 0.38 * len(rows) + 1), layout="constrained")
+    subplots: Any = plt.subplots
+    figure, axes = subplots(figsize=(11, 0.38 * len(rows) + 1), layout="constrained")
     axes.barh(labels, ratios, color="#3b6ea5")
     for position, row in enumerate(rows):
         axes.plot([float(str(row["goal"]))], [position], "|", color="#c0392b", markersize=14)

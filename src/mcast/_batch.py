@@ -12,7 +12,7 @@ from ._datagram import Datagram
 from ._group_socket import GroupSocket
 from ._stories import Story
 
-_new_tuple = tuple.__new__
+_new_tuple: Callable[[type[Datagram], Iterable[object]], Datagram] = tuple.__new__
 _KEPT = 2
 """How many pieces of memory a receiver keeps: one to fill while the batch before is still held."""
 

@@ -45,49 +45,44 @@ class BatchSender:
 
     def send(self, payloads: list[bytes]) -> int:
         """Return how many were sent: all, or those before one that fails; raises if none was."""
-        sizes = list(map(len, payloads))
         sent = 0
         while sent < len(payloads):
             try:
-                sent += self._send_some(
-                    payloads[sent : sent + _AT_ONCE], sizes[sent : sent + _AT_ONCE]
-                )
+                sent += self._send_some(payloads[sent : sent + _AT_ONCE])
             except OSError:
                 if sent == 0:
                     raise
                 break
         return sent
 
-    def _send_some(self, payloads: list[bytes], sizes: list[int]) -> int:
+    def _send_some(self, payloads: list[bytes]) -> int:
         """Send some datagrams by one system call, and return how many went."""
-        size = sizes[0]
+        size = len(payloads[0])
         if 0 < size <= self._largest_segment:
-            count = min(len(payloads), _LARGEST_WHOLE[self._family] // size)
-            if count > 1 and _are_of_size(sizes[:count], size):
+            some = payloads[: _LARGEST_WHOLE[self._family] // size]
+            whole = b"".join(some)
+            # All but the last are of one size, and that is no larger, if so much is known.
+            expected = size * (len(some) - 1) + len(some[-1])
+            if len(whole) == expected > size and some[-1] and max(map(len, some)) == size:
                 try:
-                    return self._send_whole(payloads[:count], size)
+                    self._send_whole(whole, size)
                 except OSError as error:
                     if error.errno not in _NO_SEGMENTS:
                         raise
                 except UnsupportedError:
                     pass
+                else:
+                    return len(some)
                 self._largest_segment = 0
         sockfd = self._socket.fileno()
         return self._messages.send(sockfd, payloads, self._name, self._packet_info)
 
-    def _send_whole(self, payloads: list[bytes], size: int) -> int:
+    def _send_whole(self, whole: bytes, size: int) -> None:
+        """Send one payload that the system cuts into datagrams of `size` bytes."""
         if size not in self._ancillary:
             info = [] if self._packet_info is None else [self._packet_info]
             self._ancillary = {size: [segment_size(self._family, size), *info]}
-        joined = b"".join(payloads)
         if self._sockaddr is None:
-            self._socket.sendmsg([joined], self._ancillary[size])
+            self._socket.sendmsg([whole], self._ancillary[size])
         else:
-            self._socket.sendmsg([joined], self._ancillary[size], 0, self._sockaddr)
-        return len(payloads)
-
-
-def _are_of_size(sizes: list[int], size: int) -> bool:
-    """Return whether all are of that size, but for the last, which may be shorter."""
-    of_size = sizes.count(size)
-    return of_size == len(sizes) or (of_size == len(sizes) - 1 and 0 < sizes[-1] < size)
+            self._socket.sendmsg([whole], self._ancillary[size], 0, self._sockaddr)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import TypeAlias
 
@@ -74,8 +75,19 @@ def interfaces() -> list[Interface]:
         return [_interface(record) for record in interface_records()]
 
 
+@lru_cache(maxsize=64)
+def _states(flags: InterfaceFlag) -> Mapping[str, bool]:
+    return {
+        "is_up": InterfaceFlag.UP in flags,
+        "is_running": InterfaceFlag.RUNNING in flags,
+        "is_loopback": InterfaceFlag.LOOPBACK in flags,
+        "is_point_to_point": InterfaceFlag.POINT_TO_POINT in flags,
+        "supports_multicast": InterfaceFlag.MULTICAST in flags,
+    }
+
+
 def _interface(record: InterfaceRecord) -> Interface:
-    ipv6 = [address for address in record.addresses if isinstance(address, IPv6Interface)]
+    addresses = record.addresses
     return Interface(
         name=record.name,
         index=record.index,
@@ -83,13 +95,9 @@ def _interface(record: InterfaceRecord) -> Interface:
         description=record.description,
         link_address=record.link_address.hex(":") or None,
         mtu=record.mtu,
-        is_up=InterfaceFlag.UP in record.flags,
-        is_running=InterfaceFlag.RUNNING in record.flags,
-        is_loopback=InterfaceFlag.LOOPBACK in record.flags,
-        is_point_to_point=InterfaceFlag.POINT_TO_POINT in record.flags,
-        supports_multicast=InterfaceFlag.MULTICAST in record.flags,
-        ipv4=tuple(item for item in record.addresses if isinstance(item, IPv4Interface)),
-        ipv6=tuple(_scoped(address, record.scope) for address in ipv6),
+        **_states(record.flags),
+        ipv4=tuple([item for item in addresses if item.version == 4]),
+        ipv6=tuple([_scoped(item, record.scope) for item in addresses if item.version == 6]),
     )
 
 

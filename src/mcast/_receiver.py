@@ -298,7 +298,9 @@ class McastRx:
         if not self._pending:
             # Another thread that waits would not be woken for what is taken ahead.
             limit = 1 if self._takers > 1 else self._ahead
-            self._pending.extend(self._take(self._messages, limit) or ())
+            batch = self._take(self._messages, limit)
+            if batch:
+                self._pending.extend(batch)
         with contextlib.suppress(IndexError):  # Another thread takes without the lock.
             return self._pending.popleft()
         return None

@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias, cast
 
 from mcast_lowlevel import (
     OPENING_ADVICE,
@@ -216,7 +216,9 @@ class McastTx:
         does, raises as `send` does, and has sent nothing. With several interfaces each gets them
         all; the least number is returned, and an interface that sends nothing raises at the end.
         """
-        listed = [item if type(item) is bytes else bytes(item) for item in payloads]
+        given = list(payloads)
+        are_bytes = {*map(type, given)} == {bytes}
+        listed = cast("list[bytes]", given) if are_bytes else list(map(bytes, given))
         outlets: Sequence[Outlet] = self._outlets
         destination = None
         if address is not None:

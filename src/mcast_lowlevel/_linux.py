@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
 from typing import Any, Final, cast
@@ -185,6 +186,7 @@ def interface_records() -> list[InterfaceRecord]:
     ]
 
 
+@lru_cache(maxsize=64)
 def _flags(number: int) -> InterfaceFlag:
     flags = InterfaceFlag(0)
     for bit, flag in _FLAGS.items():

@@ -81,7 +81,8 @@ class MessageSender:
     def _address(self, name: bytes, control: tuple[int, int, bytes] | None) -> None:
         """Give all datagrams the same address and ancillary data."""
         destination: Any = ffi.from_buffer(name) if name else ffi.NULL
-        ancillary, length = ffi.NULL, 0
+        ancillary: Any = ffi.NULL
+        length = 0
         if control is not None:
             level, kind, content = control
             length = _HEADER_SIZE + (len(content) + _WORD - 1) // _WORD * _WORD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from ._errors import UnsupportedError
 from ._values import (
@@ -44,10 +44,28 @@ _C_NAMES: Mapping[type, str] = {
     In6Pktinfo: "struct in6_pktinfo",
 }
 _NETWORK_ORDER = {"sin_port": 2, "sin6_port": 2, "sin6_flowinfo": 4}
+_COUNT_SIZE = 4
+"""Bytes of a filter's number of sources."""
 _FAMILIES: Mapping[type, tuple[str, str]] = {
     SockaddrIn: ("sin", "AF_INET"),
     SockaddrIn6: ("sin6", "AF_INET6"),
 }
+
+
+class _Field(NamedTuple):
+    """_Field is where a value goes."""
+
+    offset: int
+    size: int
+    is_network_order: bool
+    is_signed: bool
+
+
+class _Plan(NamedTuple):
+    """_Plan is how a struct is packed; a field that the platform lacks is None."""
+
+    template: bytes
+    fields: tuple[_Field | None, ...]
 
 
 def swap_to_network(value: int, size: int) -> int:
@@ -66,6 +84,7 @@ class Structs:
         """`platform` is what errors call it."""
         self._platform = platform
         self._ffi = ffi
+        self._plans: dict[type, _Plan] = {}
         self._modes = {mode: ffi.integer_const(f"MCAST_{mode.name}") for mode in FilterMode}
         self._sockaddrs: dict[int, type[Sockaddr]] = {
             ffi.integer_const("AF_INET"): SockaddrIn,
@@ -93,46 +112,71 @@ class Structs:
         Raises `OverflowError` for an integer that its field cannot hold and `UnsupportedError`
         for a struct or a field that the platform lacks.
         """
-        ffi = self._ffi
-        ctype = self.ctype(type(value))
-        size = ffi.sizeof(ctype)
-        if isinstance(value, GroupFilter):
-            size = ffi.offsetof(ctype, "gf_slist", len(value.gf_slist))
-        memory = ffi.new("char[]", max(size, ffi.sizeof(ctype)))
-        target = cast(Any, ffi.cast(ffi.typeof(ffi.getctype(ctype, "*")), memory))
-        if type(value) in _FAMILIES:
-            prefix, family = _FAMILIES[type(value)]
-            setattr(target, f"{prefix}_family", ffi.integer_const(family))
-            if hasattr(target, f"{prefix}_len"):
-                setattr(target, f"{prefix}_len", size)
-        for name, item in value._asdict().items():
-            self._store(target, name, item)
-        return bytes(ffi.buffer(memory, size))
-
-    def _store(self, target: Any, name: str, item: object) -> None:
-        ffi = self._ffi
-        if not hasattr(target, name):
-            if item == InPktinfo._field_defaults.get(name):
-                return
-            struct = ffi.typeof(target).item.cname
-            raise UnsupportedError(f"{self._platform}'s {struct} has no field {name}")
-        match item:
-            case int():
-                size = _NETWORK_ORDER.get(name)
-                setattr(target, name, swap_to_network(item, size) if size else item)
-            case FilterMode():
-                setattr(target, name, self._modes[item])
-            case IPv4Address() | IPv6Address():
-                ffi.memmove(ffi.addressof(target, name), item.packed, len(item.packed))
-            case SockaddrIn() | SockaddrIn6():
+        plan = self._plans.get(type(value))
+        if plan is None:
+            plan = self._plans[type(value)] = self._plan(type(value))
+        memory = bytearray(plan.template)
+        for field, item in zip(plan.fields, value, strict=True):
+            if field is None:
+                self._require_default(value, item)
+            elif isinstance(item, int):
+                order = "big" if field.is_network_order else sys.byteorder
+                number = item.to_bytes(field.size, order, signed=field.is_signed)
+                memory[field.offset : field.offset + field.size] = number
+            elif isinstance(item, IPv4Address | IPv6Address):
+                memory[field.offset : field.offset + len(item.packed)] = item.packed
+            elif isinstance(item, FilterMode):
+                number = self._modes[item].to_bytes(field.size, sys.byteorder)
+                memory[field.offset : field.offset + field.size] = number
+            elif isinstance(item, SockaddrIn | SockaddrIn6):
                 packed = self.pack(item)
-                ffi.memmove(ffi.addressof(target, name), packed, len(packed))
-            case _:
-                sources = cast("tuple[Sockaddr, ...]", item)
-                target.gf_numsrc = len(sources)
-                for position, source in enumerate(sources):
-                    packed = self.pack(source)
-                    ffi.memmove(ffi.addressof(target, name, position), packed, len(packed))
+                memory[field.offset : field.offset + len(packed)] = packed
+            else:
+                self._append_sources(memory, item)
+        return bytes(memory)
+
+    def _plan(self, kind: type[Struct]) -> _Plan:
+        """Find out once where everything is."""
+        ffi, ctype = self._ffi, self.ctype(kind)
+        there: dict[str, Any] = dict(ctype.fields or ())
+        fields: list[_Field | None] = []
+        for name in kind._fields:
+            if name not in there:
+                fields.append(None)
+                continue
+            of_field = there[name].type
+            fields.append(
+                _Field(
+                    there[name].offset,
+                    ffi.sizeof(of_field),
+                    name in _NETWORK_ORDER,
+                    of_field.kind == "primitive" and int(ffi.cast(of_field, -1)) < 0,
+                )
+            )
+        template = bytearray(self.size(kind))
+        if kind in _FAMILIES:
+            prefix, family = _FAMILIES[kind]
+            struct = cast(Any, ffi.cast(ffi.getctype(ctype, "*"), ffi.from_buffer(template)))
+            setattr(struct, f"{prefix}_family", ffi.integer_const(family))
+            if f"{prefix}_len" in there:
+                setattr(struct, f"{prefix}_len", len(template))
+        return _Plan(bytes(template), tuple(fields))
+
+    def _require_default(self, value: Struct, item: object) -> None:
+        name = value._fields[[found is item for found in value].index(True)]
+        if item != InPktinfo._field_defaults.get(name):
+            struct = self.ctype(type(value)).cname
+            raise UnsupportedError(f"{self._platform}'s {struct} has no field {name}")
+
+    def _append_sources(self, memory: bytearray, sources: tuple[Sockaddr, ...]) -> None:
+        """Put the list of a `group_filter` behind it, as long as it is."""
+        ffi, ctype = self._ffi, self.ctype(GroupFilter)
+        count = len(sources).to_bytes(_COUNT_SIZE, sys.byteorder)
+        start = ffi.offsetof(ctype, "gf_numsrc")
+        memory[start : start + _COUNT_SIZE] = count
+        size = ffi.sizeof("struct sockaddr_storage")
+        for source in sources:
+            memory += self.pack(source).ljust(size, b"\0")
 
     def unpack(self, kind: type[S], data: bytes) -> S:
         """Return the value of type `kind` that the struct in `data` holds.
