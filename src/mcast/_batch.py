@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import overload
 
-from mcast_lowlevel import MessageBatch, Piece
+from mcast_lowlevel import MessageBatch, Part
 
 from ._datagram import Datagram
 from ._group_socket import GroupSocket
@@ -23,7 +23,7 @@ class Batch(Sequence[Datagram]):
     `payloads` gives them without a copy. It is the receiver's to make.
     """
 
-    __slots__ = ("__weakref__", "_datagrams", "_messages", "_pieces", "_sizes", "_stories")
+    __slots__ = ("__weakref__", "_datagrams", "_messages", "_parts", "_sizes", "_stories")
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Batch(Sequence[Datagram]):
         """Hold `datagrams`, or what was `received` from a socket but for what is not wanted."""
         self._datagrams = datagrams
         self._messages: MessageBatch | None = None
-        self._pieces: list[Piece] | None = None
+        self._parts: list[Part] | None = None
         if received is None:
             self._sizes = [len(item.data) for item in datagrams or ()]
             return
@@ -46,13 +46,12 @@ class Batch(Sequence[Datagram]):
         verdicts = carrier.stories.judge(messages, carrier.joined)
         if all(verdicts) and not carrier.is_coalescing:
             return
-        self._pieces = [
-            piece
+        self._parts = [
+            Part(number, size, story.segment_size or size or 1)
             for number, (story, size) in enumerate(zip(verdicts, self._sizes, strict=True))
             if story
-            for piece in _pieces(number, size, story.segment_size)
         ]
-        self._sizes = [piece.end - piece.begin for piece in self._pieces]
+        self._sizes = [size for part in self._parts for size in _piece_sizes(part)]
 
     @property
     def messages(self) -> MessageBatch | None:
@@ -79,9 +78,9 @@ class Batch(Sequence[Datagram]):
         messages = self._messages
         if messages is None or not self._sizes:
             return []
-        if self._pieces is None:
+        if self._parts is None:
             return messages.views(self._sizes)
-        return messages.piece_views(self._pieces)
+        return messages.part_views(self._parts)
 
     def _decoded(self) -> list[Datagram]:
         datagrams = self._datagrams
@@ -96,13 +95,16 @@ class Batch(Sequence[Datagram]):
             return []
         stories: Sequence[Story] = self._stories.read(messages)
         times: Sequence[int] = messages.times()
-        if self._pieces is None:
+        if self._parts is None:
             copies = messages.copies(self._sizes)
         else:
-            copies = messages.piece_copies(self._pieces)
-            stories = [stories[piece.number] for piece in self._pieces]
-            times = [times[piece.number] for piece in self._pieces]
+            copies = messages.part_copies(self._parts)
+            numbers = [part.number for part in self._parts for _ in _piece_sizes(part)]
+            stories = [stories[number] for number in numbers]
+            times = [times[number] for number in numbers]
         first = stories[0]
+        if len(stories) == 1:
+            return [_new_tuple(Datagram, (copies[0], *first[:4], times[0], False))]
         shared: Iterable[Iterable[object]]
         if stories.count(first) == len(stories):
             shared = map(repeat, first)
@@ -174,11 +176,8 @@ class BatchMemory:
         return loan
 
 
-def _pieces(number: int, size: int, segment_size: int) -> list[Piece]:
-    """Return where the datagrams of one payload are: one, unless the system put several into it."""
-    if segment_size == 0 or size <= segment_size:
-        return [Piece(number, 0, size)]
-    return [
-        Piece(number, begin, min(begin + segment_size, size))
-        for begin in range(0, size, segment_size)
-    ]
+def _piece_sizes(part: Part) -> list[int]:
+    """Return the sizes of the datagrams that one payload holds."""
+    whole, rest = divmod(part.size, part.piece_size)
+    sizes = [part.piece_size] * whole
+    return [*sizes, rest] if rest or not sizes else sizes

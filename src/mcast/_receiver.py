@@ -49,7 +49,7 @@ _SKIPPED_AT_ONCE = 1024
 """How many unwanted datagrams are passed over between two looks at the clock."""
 _LOOK_EVERY = 0.05
 """Seconds between two looks at what changed, where there is no waiting."""
-_AHEAD = 32
+_AHEAD = 64
 """How many datagrams `recv` takes from a socket at once, to give them out one by one."""
 _LARGEST_BATCH = 1024
 """The most datagrams that Linux takes by one call (UIO_MAXIOV)."""
@@ -246,7 +246,8 @@ class McastRx:
         try:
             return self._pending.popleft()
         except IndexError:
-            return self._receive(timeout, self._fetch)
+            pass
+        return self._receive(timeout, self._fetch)
 
     def recv_batch(
         self, max_datagrams: int = 64, timeout: float | _Default | None = _DEFAULT
@@ -265,33 +266,30 @@ class McastRx:
 
     def _receive(self, timeout: float | _Default | None, take: Callable[[], T | None]) -> T:
         """Return what `take` gives, and wait until it gives something."""
-        with self._lock:
-            self._takers += 1
-        try:
-            return self._receive_counted(timeout, take)
-        finally:
-            with self._lock:
-                self._takers -= 1
-
-    def _receive_counted(self, timeout: float | _Default | None, take: Callable[[], T | None]) -> T:
         timeout = self._timeout if timeout is _DEFAULT else timeout
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
-        if now >= self._next_look:
-            # Where datagrams never end there is no waiting, and changes would not be seen.
-            self._wait(0)
-        while True:
+        with self._lock:
+            self._takers += 1
+        try:
+            if now >= self._next_look:
+                # Where datagrams never end there is no waiting, and changes would not be seen.
+                self._wait(0)
+            while True:
+                with self._lock:
+                    taken = take()
+                if taken:
+                    return taken
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is None or left > 0:
+                    self._wait(min(left or _LONGEST_WAIT, _LONGEST_WAIT))
+                elif self._ready or not self._wait(0):
+                    if timeout == 0:
+                        raise BlockingIOError(errno.EAGAIN, "no datagram is waiting")
+                    raise TimeoutError(f"nothing was received within {timeout} s")
+        finally:
             with self._lock:
-                taken = take()
-            if taken:
-                return taken
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is None or left > 0:
-                self._wait(min(left or _LONGEST_WAIT, _LONGEST_WAIT))
-            elif self._ready or not self._wait(0):
-                if timeout == 0:
-                    raise BlockingIOError(errno.EAGAIN, "no datagram is waiting")
-                raise TimeoutError(f"nothing was received within {timeout} s")
+                self._takers -= 1
 
     def _fetch(self) -> Datagram | None:
         """Return the next datagram, and have those behind it pending."""
@@ -299,11 +297,15 @@ class McastRx:
             # Another thread that waits would not be woken for what is taken ahead.
             limit = 1 if self._takers > 1 else self._ahead
             batch = self._take(self._messages, limit)
-            if batch:
-                self._pending.extend(batch)
-        with contextlib.suppress(IndexError):  # Another thread takes without the lock.
+            if not batch:
+                return None
+            first, *others = batch
+            self._pending.extend(others)
+            return first
+        try:
             return self._pending.popleft()
-        return None
+        except IndexError:  # Another thread took it, which needs no lock for that.
+            return None
 
     def _take_batch(self, limit: int) -> Batch | None:
         if self._pending:
@@ -346,7 +348,9 @@ class McastRx:
         if changes is not None:
             self._follow(changes)
         with self._lock:
-            self._ready.extend(item for item in readable if item not in self._ready)
+            for item in readable:
+                if item not in self._ready:
+                    self._ready.append(item)
             return bool(self._ready)
 
     def _follow(self, changes: LinkChanges) -> None:

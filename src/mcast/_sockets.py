@@ -84,7 +84,12 @@ class GroupSockets:
         """
         binding = self._binding(group, interface)
         carrier = next(
-            (item for item in self._sockets if item.binding == binding and not item.is_full), None
+            (
+                item
+                for item in reversed(self._sockets)
+                if not item.is_full and item.binding == binding
+            ),
+            None,
         ) or self._open(binding)
         joined = JoinedGroup(group, interface, carrier, mode, set(sources))
         try:

@@ -65,15 +65,21 @@ class Waiter:
         finally:
             with self._lock:
                 self._threads -= 1
-                if self._closed:
+                is_closed = self._closed
+                if is_closed:
                     self._release()
+        # What woke us for closing stays unread, so that it wakes all who wait.
+        if is_closed:
+            raise ClosedError("the receiver was closed while waiting")
+        readable = [key.data for key, _ in events if key.data is not None]
+        return Woken(readable, self._changes() if len(readable) < len(events) else None)
+
+    def _changes(self) -> LinkChanges | None:
         with self._lock:
-            # What woke us for closing stays unread, so that it wakes all who wait.
             if self._closed:
                 raise ClosedError("the receiver was closed while waiting")
-            readable = [key.data for key, _ in events if key.data is not None]
-            changes = self._watch.read() if len(readable) < len(events) else None
-        return Woken(readable, changes if changes and changes.seen else None)
+            changes = self._watch.read()
+        return changes if changes.seen else None
 
     def close(self) -> None:
         """Wake every waiting thread; the last one of them gives the descriptors back."""

@@ -16,7 +16,7 @@ from ._records import (
     InterfaceRecord,
     LinkChanges,
     Message,
-    Piece,
+    Part,
     SockaddrLink,
 )
 from ._requests import (
@@ -97,7 +97,7 @@ __all__ = [
     "MessageBatch",
     "MessageSender",
     "Option",
-    "Piece",
+    "Part",
     "Sockaddr",
     "SockaddrIn",
     "SockaddrIn6",

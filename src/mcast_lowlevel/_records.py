@@ -96,10 +96,11 @@ class Message(NamedTuple):
     """Bytes of each of several datagrams that came as one payload, the last may be less; else 0."""
 
 
-class Piece(NamedTuple):
-    """Piece is a part of a payload."""
+class Part(NamedTuple):
+    """Part is one payload, and what size the pieces are that it is to be cut into."""
 
     number: int
     """Which datagram's payload, from 0."""
-    begin: int
-    end: int
+    size: int
+    piece_size: int
+    """Bytes; the last piece may be shorter."""
