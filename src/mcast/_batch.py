@@ -51,7 +51,9 @@ class Batch(Sequence[Datagram]):
             for number, (story, size) in enumerate(zip(verdicts, self._sizes, strict=True))
             if story
         ]
-        self._sizes = [size for part in self._parts for size in _piece_sizes(part)]
+        self._sizes = []
+        for part in self._parts:
+            self._sizes += _piece_sizes(part)
 
     @property
     def messages(self) -> MessageBatch | None:

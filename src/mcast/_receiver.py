@@ -423,7 +423,8 @@ class McastRx:
     def filenos(self) -> tuple[int, ...]:
         """Return the sockets' descriptors, none when closed.
 
-        There is one socket a family, and more where the system limits the memberships of one.
+        There is one socket a family, and more where the system limits the memberships of one. From
+        here on `recv` takes one datagram at a time, so that none waits where no descriptor tells.
         """
         with self._lock:
             if self._closed:
