@@ -41,7 +41,7 @@ def main() -> None:
     if _INSIDE not in os.environ:
         enter_namespace()
     configure()
-    from . import opening, receiving, report, sending  # noqa: PLC0415 - they need the namespace.
+    from . import asynchronous, opening, receiving, report, sending  # noqa: PLC0415 - they need the namespace.
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         library = Path(folder) / "floor.so"
@@ -50,6 +50,7 @@ def main() -> None:
         floor = ctypes.CDLL(str(library))
         goals = [
             *receiving.goals(floor, stack),
+            *asynchronous.goals(floor, stack),
             *sending.goals(floor, stack),
             *opening.goals(stack),
         ]

@@ -6,6 +6,8 @@ interfaces. Timeouts are in seconds and sizes in bytes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mcast_lowlevel import FilterMode
 
 from ._addresses import SourceAddress
@@ -27,8 +29,13 @@ from ._sender import McastTx
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from ._asyncio import AsyncMcastRx, AsyncMcastTx
+
 __all__ = [
     "AddressError",
+    "AsyncMcastRx",
+    "AsyncMcastTx",
     "Batch",
     "ClosedError",
     "Datagram",
@@ -48,3 +55,12 @@ __all__ = [
     "find_interfaces",
     "interfaces",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load asyncio for those who use it: it takes longer than all the rest."""
+    if name in {"AsyncMcastRx", "AsyncMcastTx"}:
+        from . import _asyncio  # noqa: PLC0415 - see above.
+
+        return getattr(_asyncio, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import enum
 import errno
-import logging
-import threading
 import time
-import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Self, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Self, TypeVar
 
-from mcast_lowlevel import FilterMode, LinkChanges, MessageBatch, UnsupportedError
-
-from ._addresses import (
-    Address,
-    AddressLike,
-    GroupLike,
-    parse_group,
-    parse_port,
-)
-from ._batch import Batch, BatchMemory
-from ._buffers import require_buffer_size
+from ._batch import Batch
 from ._datagram import Datagram
-from ._errors import ClosedError, JoinOutcome, MembershipError
-from ._group_socket import GroupSocket
-from ._interfaces import InterfaceLike, interfaces
-from ._joining import JoinRequest, choose_interfaces, is_usual, plan_joins
-from ._membership import HEARD, InterfaceChange, Membership
-from ._sockets import GroupSockets
-from ._waiting import Waiter
+from ._errors import ClosedError
+from ._receiver_base import DEFAULT, Default, ReceiverBase, parse_limit, parse_timeout
 
 T = TypeVar("T")
 
-_log = logging.getLogger("mcast")
-
-
-class _Default(enum.Enum):
-    TIMEOUT = enum.auto()
-
-
-_DEFAULT: Final = _Default.TIMEOUT
 _LONGEST_WAIT = 86400.0
 """Seconds. The system takes no wait of any length at once: 24.8 days are too long for poll(2)."""
-_SKIPPED_AT_ONCE = 1024
-"""How many unwanted datagrams are passed over between two looks at the clock."""
-_LOOK_EVERY = 0.05
-"""Seconds between two looks at what changed, where there is no waiting."""
-_AHEAD = 64
-"""How many datagrams `recv` takes from a socket at once, to give them out one by one."""
-_LARGEST_BATCH = 1024
-"""The most datagrams that Linux takes by one call (UIO_MAXIOV)."""
 
 
-def _parse_timeout(timeout: float | None) -> float | None:
-    if timeout is not None and not timeout >= 0:  # Nor is NaN.
-        raise ValueError(f"a timeout of {timeout} s is not 0 or more: None waits for ever")
-    return timeout
-
-
-class McastRx:
+class McastRx(ReceiverBase):
     """McastRx receives the datagrams sent to its groups, on the interfaces where it joined them.
 
     It opens and joins at construction, and is a context manager that closes it and an iterator
@@ -69,180 +26,15 @@ class McastRx:
     one group on one interface come in the order of their arrival.
     """
 
-    def __init__(
-        self,
-        groups: GroupLike | Iterable[GroupLike],
-        port: int,
-        *,
-        interfaces: InterfaceLike | Iterable[InterfaceLike] | None = None,
-        sources: AddressLike | Iterable[AddressLike] | None = None,
-        timeout: float | None = None,
-        receive_buffer: int | None = None,
-        coalesce: bool = False,
-        follow: bool = True,
-        on_interface_change: Callable[[InterfaceChange], object] | None = None,
-    ) -> None:
-        """Open a receiver.
-
-        `groups` is one or many, IPv4 and IPv6 mixed; `port` 0 lets the system choose. Each group
-        is joined on each of `interfaces`, one or many, which must all succeed. None joins on
-        every interface that is up, multicast-capable and not loopback, and passes over one that
-        refuses: it is logged, and `skipped` tells. An IPv6 group with a scope is joined on that
-        interface alone. `sources`, one or many, limits what is heard to datagrams from there:
-        source-specific multicast (RFC 4607); each group takes those of its family. `timeout` is
-        how many seconds `recv` waits; None waits for ever.
-        `receive_buffer` asks for that many bytes of buffer for what arrives faster than it is
-        received; see `receive_buffer` for what is granted.
-
-        `coalesce` lets the system hand over several datagrams of one sender in one piece where it
-        can (Linux: UDP_GRO), which takes a fraction of the time. They come out one by one all the
-        same; but they arrive, or are lost, together: the time of arrival is that of the piece, and
-        `dropped` counts pieces.
-
-        `follow` joins again on an interface that was deleted and is back, and without named
-        interfaces on new ones. That happens while `recv` waits or is called often; each change is
-        logged and given to `on_interface_change`, in the thread that receives.
-
-        Raises `AddressError`, `InterfaceError`, `ValueError` or `TypeError` for what cannot be
-        used, before anything is opened, `MembershipError` for what could not be joined, and
-        `OSError` for what the system refuses.
-        """
-        self._timeout = _parse_timeout(timeout)
-        require_buffer_size(receive_buffer)
-        port = parse_port(port)
-        # Where the interfaces are named, all must be joined, now and by `join`.
-        self._named = interfaces is not None
-        self._interfaces = choose_interfaces(interfaces)
-        requests = plan_joins(groups, self._interfaces, sources, named=self._named)
-        self._memberships: dict[Address, list[Membership]] = {}
-        self._skipped: tuple[JoinOutcome, ...] = ()
-        self._pending: deque[Datagram] = deque()
-        self._ready: deque[GroupSocket] = deque()
-        self._lock = threading.RLock()
-        self._ahead = _AHEAD
-        self._messages = MessageBatch(_AHEAD)
-        self._memory = BatchMemory()
-        self._waiter = Waiter(follow=follow)
-        self._on_interface_change = on_interface_change
-        self._next_look = 0.0
-        self._takers = 0
-        self._sockets = GroupSockets(
-            port,
-            receive_buffer,
-            requests,
-            coalesce=coalesce,
-            opened=self._socket_opened,
-            closing=self._socket_closing,
-            left=self._group_left,
-        )
-        self._dropped = 0
-        self._closed = False
-        try:
-            self._join(requests, all_required=self._named)
-        except BaseException:
-            self.close()
-            raise
-
-    def join(
-        self,
-        group: GroupLike,
-        *,
-        interface: InterfaceLike | None = None,
-        sources: AddressLike | Iterable[AddressLike] | None = None,
-    ) -> Membership:
-        """Join a further group, and return the key to it.
-
-        Without an interface it is joined where the constructor joins. A group that is joined there
-        already gives its membership again, and `sources` are added to those it hears.
-
-        Raises as the constructor does, and `MembershipError` for a group that is joined on some of
-        the interfaces only, or for any source where `sources` are given and the other way round.
-        """
-        named = interface is not None
-        chosen = choose_interfaces(interface) if named else self._interfaces
-        (request,) = plan_joins([group], chosen, sources, named=named)
-        with self._lock:
-            if self._closed:
-                raise ClosedError("the receiver is closed")
-            (membership,) = self._join([request], all_required=named or self._named)
-            return membership
-
-    def _join(self, requests: list[JoinRequest], *, all_required: bool) -> list[Membership]:
-        """Join what is asked for, all of it or nothing where `all_required`."""
-        memberships: list[Membership] = []
-        added: list[Membership] = []
-        outcomes: list[JoinOutcome] = []
-        for request in requests:
-            membership = self._find(request)
-            if membership is None:
-                membership = Membership(self._sockets, self._lock, request)
-                self._memberships.setdefault(request.group, []).append(membership)
-                outcomes += membership.join_on(request.interfaces)
-                added.append(membership)
-            memberships.append(membership)
-        failed = tuple(outcome for outcome in outcomes if outcome.error is not None)
-        if failed and (all_required or len(failed) == len(outcomes)):
-            for membership in added:
-                membership.leave()
-            raise MembershipError("not every group could be joined", outcomes)
-        for outcome in failed:
-            _log.warning("passed over: %s", outcome)
-        self._skipped += failed
-        return memberships
-
-    def _find(self, request: JoinRequest) -> Membership | None:
-        """Return the membership that has `request` already, with its sources added."""
-        wanted = {interface.name for interface in request.interfaces}
-        there = [item for item in self._memberships.get(request.group, ()) if item.is_active]
-        if request.group in self._memberships:
-            self._memberships[request.group] = there
-        for membership in there:
-            shared = wanted & membership.names
-            if not shared:
-                continue
-            if shared != wanted:
-                names = ", ".join(sorted(shared))
-                raise MembershipError(f"{request.group} is joined on {names} alone: leave it first")
-            if (request.sources is None) != (membership.mode is FilterMode.EXCLUDE):
-                raise MembershipError(f"{request.group} is joined {HEARD[membership.mode]}")
-            if request.sources:
-                membership.add_sources(request.sources)
-            return membership
-        return None
-
-    def leave(self, group: GroupLike, *, interface: InterfaceLike | None = None) -> None:
-        """Leave a group, everywhere or the membership on one interface; twice is harmless."""
-        address = parse_group(group).address
-        names = None if interface is None else {item.name for item in choose_interfaces(interface)}
-        with self._lock:
-            for membership in self._memberships.get(address, ()):
-                if names in (None, membership.names):
-                    membership.leave()
-
-    def _socket_opened(self, opened: GroupSocket) -> None:
-        self._waiter.add(opened)
-        self._ready.append(opened)
-
-    def _socket_closing(self, closing: GroupSocket) -> None:
-        self._waiter.remove(closing)
-        if closing in self._ready:
-            self._ready.remove(closing)
-
-    def _group_left(self) -> None:
-        joined = {key for item in self._sockets for key in item.joined}
-        self._pending = deque(
-            item for item in self._pending if (item.group.packed, item.interface.index) in joined
-        )
-
-    def recv(self, timeout: float | _Default | None = _DEFAULT) -> Datagram:
+    def recv(self, timeout: float | Default | None = DEFAULT) -> Datagram:
         """Return the next datagram.
 
         `timeout` is in seconds, None waits for ever; left out, it is the receiver's. Raises
         `TimeoutError` when the time is up, `BlockingIOError` for a timeout of 0 and no datagram,
         `ClosedError` when closed, also meanwhile by another thread.
         """
-        if timeout is not _DEFAULT:
-            _parse_timeout(timeout)
+        if timeout is not DEFAULT:
+            parse_timeout(timeout)
         try:
             return self._pending.popleft()
         except IndexError:
@@ -250,31 +42,27 @@ class McastRx:
         return self._receive(timeout, self._fetch)
 
     def recv_batch(
-        self, max_datagrams: int = 64, timeout: float | _Default | None = _DEFAULT
+        self, max_datagrams: int = 64, timeout: float | Default | None = DEFAULT
     ) -> Batch:
         """Return up to `max_datagrams` that are there, of one socket; waits for the first.
 
         Payloads are not copied, and nothing is decoded, before it is asked for. `timeout` and
         what is raised are as with `recv`; `ValueError` for less than one datagram.
         """
-        if max_datagrams < 1:
-            raise ValueError(f"a batch of {max_datagrams} datagrams: ask for 1 or more")
-        if timeout is not _DEFAULT:
-            _parse_timeout(timeout)
-        limit = min(max_datagrams, _LARGEST_BATCH)
+        if timeout is not DEFAULT:
+            parse_timeout(timeout)
+        limit = parse_limit(max_datagrams)
         return self._receive(timeout, lambda: self._take_batch(limit))
 
-    def _receive(self, timeout: float | _Default | None, take: Callable[[], T | None]) -> T:
+    def _receive(self, timeout: float | Default | None, take: Callable[[], T | None]) -> T:
         """Return what `take` gives, and wait until it gives something."""
-        timeout = self._timeout if timeout is _DEFAULT else timeout
+        timeout = self._timeout if timeout is DEFAULT else timeout
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
         with self._lock:
             self._takers += 1
         try:
-            if now >= self._next_look:
-                # Where datagrams never end there is no waiting, and changes would not be seen.
-                self._wait(0)
+            self._look_now_and_then(now)
             while True:
                 with self._lock:
                     taken = take()
@@ -290,166 +78,6 @@ class McastRx:
         finally:
             with self._lock:
                 self._takers -= 1
-
-    def _fetch(self) -> Datagram | None:
-        """Return the next datagram, and have those behind it pending."""
-        if not self._pending:
-            # Another thread that waits would not be woken for what is taken ahead.
-            limit = 1 if self._takers > 1 else self._ahead
-            batch = self._take(self._messages, limit)
-            if not batch:
-                return None
-            first, *others = batch
-            self._pending.extend(others)
-            return first
-        try:
-            return self._pending.popleft()
-        except IndexError:  # Another thread took it, which needs no lock for that.
-            return None
-
-    def _take_batch(self, limit: int) -> Batch | None:
-        if self._pending:
-            count = min(limit, len(self._pending))
-            return Batch([self._pending.popleft() for _ in range(count)])
-        loan = self._memory.lend(limit)
-        batch = self._take(loan.messages, limit)
-        if batch:
-            loan.user = weakref.ref(batch)
-        return batch
-
-    def _take(self, messages: MessageBatch, limit: int) -> Batch | None:
-        """Return what is here now, of the ready sockets in turn; empty to be asked again."""
-        if self._closed:
-            raise ClosedError("the receiver is closed")
-        ready = self._ready
-        skipped = 0
-        while ready:
-            taken = ready.popleft()
-            try:
-                count = messages.receive(taken.fileno(), limit)
-            except OSError:
-                if self._closed:  # By a signal handler, between those two calls.
-                    raise ClosedError("the receiver is closed") from None
-                raise
-            batch = Batch(received=(messages, taken)) if count else None
-            if count == limit:
-                ready.append(taken)
-            elif taken.gone:
-                self._sockets.forget_gone(taken)
-            skipped += count
-            if batch or skipped >= _SKIPPED_AT_ONCE:
-                return batch
-        return None
-
-    def _wait(self, timeout: float) -> bool:
-        """Wait until a socket can be read or something changed; return whether one can."""
-        self._next_look = time.monotonic() + _LOOK_EVERY
-        readable, changes = self._waiter.wait(timeout)
-        if changes is not None:
-            self._follow(changes)
-        with self._lock:
-            for item in readable:
-                if item not in self._ready:
-                    self._ready.append(item)
-            return bool(self._ready)
-
-    def _follow(self, changes: LinkChanges) -> None:
-        """Join and leave as the machine's interfaces changed, and tell of it."""
-        there = {item.name: item for item in interfaces()}
-        told: list[InterfaceChange] = []
-        with self._lock:
-            if self._named:
-                self._interfaces = tuple(there.get(on.name, on) for on in self._interfaces)
-            else:
-                self._interfaces = tuple(filter(is_usual, there.values()))
-            for membership in self.memberships:
-                told += membership.follow(there, self._interfaces, changes.gone)
-            # Each is read to its end once more, and then forgets the interfaces that are gone.
-            self._ready = deque(self._sockets)
-        for change in told:
-            _log.log(logging.WARNING if change.error else logging.INFO, "%s", change)
-            if self._on_interface_change is not None:
-                self._on_interface_change(change)
-
-    @property
-    def port(self) -> int:
-        """The port that datagrams are received on."""
-        return self._sockets.port
-
-    @property
-    def memberships(self) -> tuple[Membership, ...]:
-        """What is joined, a group's together; nothing when closed."""
-        with self._lock:
-            every = [item for group in self._memberships.values() for item in group]
-        return tuple(item for item in every if item.is_active)
-
-    @property
-    def skipped(self) -> tuple[JoinOutcome, ...]:
-        """The interfaces that refused a group, where none was named (``interfaces=None``)."""
-        return self._skipped
-
-    @property
-    def dropped(self) -> int:
-        """How many datagrams the system threw away since opening because the buffer was full.
-
-        Nothing else is counted. It stays readable when closed. Raises `UnsupportedError` where
-        the system does not tell.
-        """
-        with self._lock:
-            return self._dropped if self._closed else self._sockets.dropped
-
-    @property
-    def receive_buffer(self) -> int:
-        """The size of a socket's receive buffer in bytes, as the system counts it.
-
-        Linux grants twice what was asked for and takes its own bookkeeping from it: about 700
-        bytes for a small datagram. Without CAP_NET_ADMIN it grants at most twice the limit
-        ``net.core.rmem_max`` (socket(7)). Raises `ClosedError`.
-        """
-        with self._lock:
-            if self._closed:
-                raise ClosedError("the receiver is closed")
-            return self._sockets.receive_buffer
-
-    @property
-    def timeout(self) -> float | None:
-        """How many seconds `recv` waits; None for ever."""
-        return self._timeout
-
-    def settimeout(self, timeout: float | None) -> None:
-        """Set how many seconds `recv` waits; None for ever, 0 not at all."""
-        self._timeout = _parse_timeout(timeout)
-
-    def filenos(self) -> tuple[int, ...]:
-        """Return the sockets' descriptors, none when closed.
-
-        There is one socket a family, and more where the system limits the memberships of one. From
-        here on `recv` takes one datagram at a time, so that none waits where no descriptor tells.
-        """
-        with self._lock:
-            if self._closed:
-                return ()
-            self._ahead = 1
-            return self._sockets.filenos
-
-    @property
-    def closed(self) -> bool:
-        """Whether the receiver is closed."""
-        return self._closed
-
-    def close(self) -> None:
-        """Leave every group and close; whoever waits gets `ClosedError`. Twice is harmless."""
-        with self._lock:
-            if self._closed:
-                return
-            with contextlib.suppress(UnsupportedError):
-                self._dropped = self.dropped
-            self._closed = True
-            self._pending.clear()
-            for membership in self.memberships:
-                membership.end()
-            self._waiter.close()
-            self._sockets.close()
 
     def __iter__(self) -> Iterator[Datagram]:
         """Return an iterator over the datagrams, which ends when the receiver is closed.
@@ -477,8 +105,3 @@ class McastRx:
     def __exit__(self, *exception: object) -> None:
         """Close the receiver."""
         self.close()
-
-    def __repr__(self) -> str:
-        """Return the groups, the port and whether it is closed."""
-        groups = ", ".join(map(str, self._memberships))
-        return f"<McastRx {groups} port {self.port}{' (closed)' if self._closed else ''}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import threading
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from mcast_lowlevel import OPENING_ADVICE, LinkChanges, LinkWatch
 
@@ -41,6 +41,10 @@ class Waiter:
             undo.callback(self._selector.close)
             self._selector.register(self._watch, selectors.EVENT_READ)
             undo.pop_all()
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read when `wait` would return at once."""
+        return cast("selectors.EpollSelector", self._selector).fileno()
 
     def add(self, readable: GroupSocket) -> None:
         """Wait for `readable` too, also those who wait already where the system can."""
