@@ -44,16 +44,9 @@ def goals(floor: Any, stack: ExitStack) -> list[Goal]:
     bare = Reference(GROUP, rx.port).sock
     transport, counter = run(_listen(runner.get_loop(), bare))
     stack.callback(lambda: (transport.close(), run(asyncio.sleep(0))))
-    peer: Any = run(
-        cast(
-            Any,
-            multicast_expert.AsyncMcastRxSocket(
-                socket.AF_INET, mcast_ips=[GROUP], port=rx.port, iface="lo"
-            ),
-        ).__aenter__()
-    )
-    stack.callback(lambda: run(peer.__aexit__(None, None, None)))
-    peer_sockets: list[socket.socket] = list(peer.mcast_rx_sock.sockets)
+    peer: Any = run(_open_peer(rx.port))
+    stack.callback(lambda: run(_close_peer(peer)))
+    peer_sockets: list[socket.socket] = list(peer.sockets)
     for peer_socket in peer_sockets:
         peer_socket.setsockopt(socket.SOL_SOCKET, 33, BUFFER)
 
@@ -113,6 +106,16 @@ def goals(floor: Any, stack: ExitStack) -> list[Goal]:
         Goal(contest, "recv_batch, views", "multicast_expert AsyncMcastRxSocket", 0.1),
         Goal(contest, "async for", "DatagramProtocol", 1.0),
     ]
+
+
+async def _open_peer(port: int) -> multicast_expert.AsyncMcastRxSocket:
+    return multicast_expert.AsyncMcastRxSocket(
+        socket.AF_INET, mcast_ips=[GROUP], port=port, iface="lo"
+    ).__enter__()
+
+
+async def _close_peer(peer: multicast_expert.AsyncMcastRxSocket) -> None:
+    peer.__exit__(None, None, None)
 
 
 async def _listen(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> tuple[Any, Counter]:

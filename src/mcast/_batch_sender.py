@@ -60,12 +60,11 @@ class BatchSender:
         size = len(payloads[0])
         if 0 < size <= self._largest_segment:
             some = payloads[: _LARGEST_WHOLE[self._family] // size]
-            whole = b"".join(some)
-            # All but the last are of one size, and that is no larger, if so much is known.
-            expected = size * (len(some) - 1) + len(some[-1])
-            if len(whole) == expected > size and some[-1] and max(map(len, some)) == size:
+            sizes = list(map(len, some))
+            last = sizes.pop()
+            if 0 < last <= size and sizes and sizes == [size] * len(sizes):
                 try:
-                    self._send_whole(whole, size)
+                    self._send_whole(b"".join(some), size)
                 except OSError as error:
                     if error.errno not in _NO_SEGMENTS:
                         raise

@@ -183,7 +183,7 @@ class SenderBase:
     ) -> tuple[list[bytes], Sequence[Outlet], tuple[Address, int] | None]:
         """Return the payloads, what they go out of, and where to; None for the sender's group."""
         given = list(payloads)
-        are_bytes = {*map(type, given)} == {bytes}
+        are_bytes = list(map(type, given)) == [bytes] * len(given)
         listed = cast("list[bytes]", given) if are_bytes else list(map(bytes, given))
         if address is None:
             return listed, self._outlets, None
