@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import overload
+from typing import Any, cast, overload
 
 from mcast_lowlevel import MessageBatch, Part
 
@@ -12,7 +12,9 @@ from ._datagram import Datagram
 from ._group_socket import GroupSocket
 from ._stories import Story
 
-_new_tuple: Callable[[type[Datagram], Iterable[object]], Datagram] = tuple.__new__
+_new_tuple = cast(
+    "Callable[[type[Datagram], Iterable[object]], Datagram]", cast(Any, tuple).__new__
+)
 _KEPT = 2
 """How many pieces of memory a receiver keeps: one to fill while the batch before is still held."""
 
