@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from mcast_lowlevel import MessageSender, UnsupportedError, segment_size
+from mcast_lowlevel import MessageSender, UnsupportedError, segment_size, send_message
 
 from ._addresses import Address, family_of
 from ._outlets import Outlet
@@ -81,7 +81,4 @@ class BatchSender:
         if size not in self._ancillary:
             info = [] if self._packet_info is None else [self._packet_info]
             self._ancillary = {size: [segment_size(self._family, size), *info]}
-        if self._sockaddr is None:
-            self._socket.sendmsg([whole], self._ancillary[size])
-        else:
-            self._socket.sendmsg([whole], self._ancillary[size], 0, self._sockaddr)
+        send_message(self._socket, whole, self._ancillary[size], self._sockaddr)

@@ -118,8 +118,9 @@ def open_group_socket(
     family, group, interface = binding
     with _opening(binding) as sock:
         sockfd = sock.fileno()
-        for told in (SocketOption.PACKET_INFO, SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
-            set_option(sockfd, family, told, 1)
+        set_option(sockfd, family, SocketOption.PACKET_INFO, 1)
+        for told in (SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
+            _set_if_known(sockfd, family, told, 1)
         if coalesce:
             _set_if_known(sockfd, family, SocketOption.COALESCING, 1)
         if receive_buffer is not None:

@@ -14,6 +14,7 @@ from mcast_lowlevel import (
     OPENING_ADVICE,
     SENDING_ADVICE,
     SocketOption,
+    send_message,
     set_multicast_hops,
     set_multicast_interface,
     set_multicast_loop,
@@ -265,12 +266,12 @@ class SenderBase:
 
     def _send_by(self, outlet: Outlet, data: Buffer, address: tuple[Address, int]) -> int:
         try:
-            return self._socket.sendmsg([data], [outlet.packet_info], 0, outlet.sockaddr(*address))
+            return send_message(self._socket, data, [outlet.packet_info], outlet.sockaddr(*address))
         except OSError as error:
             now = self._follow_to(outlet, error)
             if now is None:
                 raise
-        return self._socket.sendmsg([data], [now.packet_info], 0, now.sockaddr(*address))
+        return send_message(self._socket, data, [now.packet_info], now.sockaddr(*address))
 
     def _follow_to(self, outlet: Outlet, error: OSError) -> Outlet | None:
         """Return what became of `outlet`, where `error` came of its interface being another now."""

@@ -66,6 +66,7 @@ default_route_interface = system.default_route_interface
 getifaddrs = system.getifaddrs
 interface_records = system.interface_records
 scope_name = system.scope_name
+send_message = system.send_message
 pack = system.structs.pack
 unpack = system.structs.unpack
 unpack_sockaddr = system.structs.unpack_sockaddr
@@ -122,6 +123,7 @@ __all__ = [
     "packet_info",
     "scope_name",
     "segment_size",
+    "send_message",
     "set_multicast_hops",
     "set_multicast_interface",
     "set_multicast_loop",

@@ -13,10 +13,11 @@ from typing import Any, Final, cast
 from . import _getifaddrs, _netlink
 from ._linux_ffi import ffi, lib
 from ._linux_messages import MessageBatch
-from ._linux_sending import MessageSender
+from ._linux_sending import MessageSender, send_message
 from ._records import Ifaddr, InterfaceFlag, InterfaceRecord, SockaddrLink
 from ._structs import Structs
 from ._table import Option, OptionTable, SocketOption
+from ._values import GroupReq, GroupSourceReq, InPktinfo, Struct
 
 __all__ = [
     "DROPPED_WORD",
@@ -37,7 +38,10 @@ __all__ = [
     "interface_records",
     "last_error",
     "lib",
+    "other_request",
     "scope_name",
+    "send_message",
+    "sending_packet_info",
     "structs",
 ]
 
@@ -193,6 +197,18 @@ def _flags(number: int) -> InterfaceFlag:
         if number & bit:
             flags |= flag
     return flags
+
+
+def other_request(
+    error: OSError, which: SocketOption, request: GroupReq | GroupSourceReq
+) -> tuple[Option, Struct] | None:
+    """Return how else to ask for what failed with `error`; None, for Linux knows `request`."""
+    return None
+
+
+def sending_packet_info(interface: int, source: IPv4Address) -> InPktinfo:
+    """Return what sends one IPv4 datagram out of an interface, from a source address."""
+    return InPktinfo(interface, IPv4Address(0), source)
 
 
 def can_bind_to(group: IPv4Address | IPv6Address, interface: int | None) -> bool:

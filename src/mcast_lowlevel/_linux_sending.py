@@ -5,18 +5,38 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import socket
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ._linux_ffi import ffi, lib
+from ._records import Sockname
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _LARGEST: Final = 65535
 """Bytes; no UDP payload is larger."""
 _HEADER_SIZE: Final = ffi.sizeof("struct cmsghdr")
 _WORD: Final = ffi.sizeof("size_t")
 _WORD_CODE: Final = "Q" if _WORD == 8 else "I"
+
+
+def send_message(
+    sock: socket.socket,
+    data: Buffer,
+    ancillary: Sequence[tuple[int, int, bytes]],
+    address: Sockname | None,
+) -> int:
+    """Send one datagram with ancillary data, and return its size (sendmsg(2)).
+
+    `address` is as `socket` takes it; None sends to what the socket is connected to.
+    """
+    if address is None:
+        return sock.sendmsg([data], ancillary)
+    return sock.sendmsg([data], ancillary, 0, address)
 
 
 class MessageSender:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ._values import Sockaddr
 
@@ -44,6 +44,10 @@ class InterfaceRecord:
     mtu: int | None
     flags: InterfaceFlag
     addresses: tuple[IPv4Interface | IPv6Interface, ...]
+
+
+Sockname: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address as `socket` takes it."""
 
 
 class LinkChanges(NamedTuple):

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
 from typing import TypeAlias
 
-from ._options import find_option, getsockopt, pack_value, set_option
+from ._options import find_option, getsockopt, pack_value, set_option, setsockopt
 from ._platform import system
 from ._table import SocketOption
 from ._values import (
@@ -19,7 +19,6 @@ from ._values import (
     GroupReq,
     GroupSourceReq,
     In6Pktinfo,
-    InPktinfo,
     IpMreqn,
     Sockaddr,
     SockaddrIn,
@@ -124,9 +123,8 @@ def packet_info(
     `source` is its source address; for IPv6 the system chooses one of that interface (RFC 6724).
     """
     option = find_option(SocketOption.SENDING_PACKET_INFO, family)
-    any_address = IPv4Address(0)
     info = (
-        InPktinfo(interface, any_address, source or any_address)
+        system.sending_packet_info(interface, source or IPv4Address(0))
         if family == AddressFamily.AF_INET
         else In6Pktinfo(IPv6Address(0), interface)
     )
@@ -158,11 +156,25 @@ def dropped_datagrams(sockfd: int, family: AddressFamily) -> int:
 
 
 def _group_request(sockfd: int, which: SocketOption, interface: int, group: Address) -> None:
-    set_option(sockfd, family_of(group), which, GroupReq(interface, sockaddr(group)))
+    _request(sockfd, which, GroupReq(interface, sockaddr(group)), family_of(group))
 
 
 def _source_request(
     sockfd: int, which: SocketOption, interface: int, group: Address, source: Address
 ) -> None:
     request = GroupSourceReq(interface, sockaddr(group), sockaddr(source))
-    set_option(sockfd, family_of(group), which, request)
+    _request(sockfd, which, request, family_of(group))
+
+
+def _request(
+    sockfd: int, which: SocketOption, request: GroupReq | GroupSourceReq, family: AddressFamily
+) -> None:
+    """Ask by interface index, and as the platform wants it otherwise where it refuses that."""
+    try:
+        set_option(sockfd, family, which, request)
+    except OSError as error:
+        other = system.other_request(error, which, request)
+        if other is None:
+            raise
+        option, struct = other
+        setsockopt(sockfd, option.level, option.name, pack_value(option, struct))
