@@ -96,15 +96,26 @@ class RemoteProcess:
 class Host:
     """Host is one network namespace, with a loopback interface of its own."""
 
-    def __init__(self, name: str, pid: int, enter: Sequence[str]) -> None:
-        """`pid` holds the namespace, and `enter` prefixes a command that runs in it."""
+    def __init__(
+        self, name: str, pid: int, enter: Sequence[str], python: Sequence[str] = (sys.executable,)
+    ) -> None:
+        """`pid` holds the namespace, `enter` prefixes a command that runs in it."""
         self.name = name
         self.pid = pid
         self._enter = list(enter)
+        self._python = list(python)
+
+    def running(self, *python: str | Path) -> Host:
+        """Return this host, whose functions run in another Python."""
+        return Host(self.name, self.pid, self._enter, list(map(str, python)))
 
     def under(self, *prefix: str | Path) -> Host:
         """Return this host, whose commands are prefixed with another that runs them."""
-        return Host(self.name, self.pid, [*self._enter, *map(str, prefix)])
+        return Host(self.name, self.pid, [*self._enter, *map(str, prefix)], self._python)
+
+    def python(self, *arguments: str | Path) -> str:
+        """Run Python here and return its standard output; `CalledProcessError` if it fails."""
+        return self.run(*self._python, *arguments)
 
     def argv(self, command: Sequence[str | Path]) -> list[str]:
         """Return `command` as one that runs in this host."""
@@ -170,7 +181,7 @@ class Host:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> RemoteProcess:
         call = json.dumps([function.__module__, function.__name__, args, kwargs])
-        command = self.argv([sys.executable, "-m", "tests.remote", call])
+        command = self.argv([*self._python, "-m", "tests.remote", call])
         # Unbuffered, so that what waits to be read is always in the pipe, where select sees it.
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0, cwd=ROOT

@@ -30,10 +30,9 @@ from mcast_lowlevel import (
     SockaddrIn6,
     Struct,
     UnsupportedError,
-    _darwin,
-    _linux,
-    _windows,
 )
+from mcast_lowlevel._generated import darwin, linux, windows
+from mcast_lowlevel._structs import Structs
 from tests import strategies
 from tests.compilers import require_c_compiler
 from tests.hosts import TIMEOUT
@@ -41,12 +40,10 @@ from tests.hosts import TIMEOUT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcast_lowlevel._structs import Structs
-
 PLATFORMS: dict[str, Structs] = {
-    "linux": _linux.structs,
-    "darwin": _darwin.structs,
-    "windows": _windows.structs,
+    "linux": Structs("Linux", linux.ffi),
+    "darwin": Structs("macOS", darwin.ffi),
+    "windows": Structs("Windows", windows.ffi),
 }
 LACKING: dict[str, set[type]] = {
     "linux": set(),
@@ -223,7 +220,7 @@ def test_a_field_that_windows_lacks_is_named() -> None:
     """Windows' in_pktinfo has no ipi_spec_dst, and a value for it is not dropped in silence."""
     info = InPktinfo(1, IPv4Address("239.1.2.3"), IPv4Address("192.0.2.1"))
     with pytest.raises(UnsupportedError, match="Windows's struct in_pktinfo has no field ipi_spec"):
-        _windows.structs.pack(info)
+        PLATFORMS["windows"].pack(info)
 
 
 def test_a_sockaddr_of_another_family_is_refused() -> None:

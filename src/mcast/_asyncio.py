@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import select
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_WAIT = 86400.0
+"""Seconds that a thread waits at once."""
+_LOOK_AGAIN = 0.1
+"""Seconds after which a thread looks again whether the sender was closed."""
 _IN_A_ROW = 64
 """How many times a task may receive or send before others get their turn."""
 
@@ -58,6 +64,7 @@ class AsyncMcastRx(ReceiverBase):
 
     _loop: asyncio.AbstractEventLoop | None = None
     _woken: asyncio.Future[None] | None = None
+    _thread: threading.Thread | None = None
 
     @cached_property
     def _turns(self) -> _Turns:
@@ -127,15 +134,33 @@ class AsyncMcastRx(ReceiverBase):
     async def _readable(self) -> None:
         """Wait until a socket can be read, something changed, or the receiver is closed."""
         loop = asyncio.get_running_loop()
+        self._woken = loop.create_future()
+        try:
+            if self._waiter.has_fileno:
+                self._read_in(loop)
+            elif self._thread is None:
+                # Windows: its selector is no descriptor, and its other loop waits for none.
+                self._thread = threading.Thread(
+                    target=self._wait_in_thread, args=[loop], daemon=True
+                )
+                self._thread.start()
+            await self._woken
+        finally:
+            self._woken = None
+
+    def _read_in(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not loop:
             self._stop_reading()
             loop.add_reader(self._waiter.fileno(), self._wake)
             self._loop = loop
-        self._woken = loop.create_future()
-        try:
-            await self._woken
-        finally:
-            self._woken = None
+
+    def _wait_in_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait once; who waited may be cancelled by then, and the next one is woken by it."""
+        with contextlib.suppress(ClosedError):
+            self._wait(_LONGEST_WAIT)
+        self._thread = None
+        with contextlib.suppress(RuntimeError):  # The loop is closed.
+            loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         if self._woken is None:
@@ -267,11 +292,16 @@ class AsyncMcastTx(SenderBase):
     async def _writable(self) -> None:
         loop, sockfd = asyncio.get_running_loop(), self.fileno()
         ready: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(sockfd, _resolve, ready)
+        try:
+            loop.add_writer(sockfd, _resolve, ready)
+        except NotImplementedError:  # Windows' loop that waits for no descriptors.
+            await loop.run_in_executor(None, _wait_for_room, sockfd)
+            return
         self._waiting = ready
         try:
             await ready
         finally:
+            self._waiting = None
             if sockfd == self.fileno():  # Else closing has removed it.
                 loop.remove_writer(sockfd)
 
@@ -292,6 +322,10 @@ class AsyncMcastTx(SenderBase):
     async def __aexit__(self, *exception: object) -> None:
         """Close the sender."""
         self.close()
+
+
+def _wait_for_room(sockfd: int) -> None:
+    select.select([], [sockfd], [], _LOOK_AGAIN)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

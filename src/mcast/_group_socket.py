@@ -11,10 +11,12 @@ from typing import NamedTuple, TypeAlias
 
 from mcast_lowlevel import (
     HEARS_OTHER_INTERFACES,
+    LOOPS_AT_RECEIVER,
     OPENING_ADVICE,
     FilterMode,
     SocketOption,
     UnsupportedError,
+    keep_after_reset,
     set_option,
 )
 
@@ -108,12 +110,12 @@ class GroupSocket:
 
 
 def open_group_socket(
-    binding: Binding, port: int, receive_buffer: int | None, *, coalesce: bool
+    binding: Binding, port: int, receive_buffer: int | None, *, coalesce: bool, loopback: bool
 ) -> GroupSocket:
     """Open a socket that tells everything of a datagram, and has joined nothing yet.
 
-    With `coalesce`, several datagrams may come in one piece where the system knows how to. Raises
-    `OSError` for what the system refuses.
+    With `coalesce`, several datagrams may come in one piece where the system knows how to;
+    `loopback` is for systems where the receiver decides. Raises `OSError` for what is refused.
     """
     family, group, interface = binding
     with _opening(binding) as sock:
@@ -121,6 +123,9 @@ def open_group_socket(
         set_option(sockfd, family, SocketOption.PACKET_INFO, 1)
         for told in (SocketOption.HOP_LIMIT, SocketOption.TIMESTAMP):
             _set_if_known(sockfd, family, told, 1)
+        keep_after_reset(sockfd)
+        if LOOPS_AT_RECEIVER:
+            set_option(sockfd, family, SocketOption.MULTICAST_LOOP, int(loopback))
         if coalesce:
             _set_if_known(sockfd, family, SocketOption.COALESCING, 1)
         if receive_buffer is not None:
@@ -163,7 +168,7 @@ def _opening(binding: Binding) -> Generator[socket.socket]:
 def _set_if_known(
     sockfd: int, family: socket.AddressFamily, which: SocketOption, value: int
 ) -> None:
-    """Set an option that only saves work: what it does is done here as well."""
+    """Set an option that the system may lack: what it does is done here as well, or left out."""
     try:
         set_option(sockfd, family, which, value)
     except UnsupportedError:

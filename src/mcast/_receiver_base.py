@@ -74,6 +74,7 @@ class ReceiverBase:
         interfaces: InterfaceLike | Iterable[InterfaceLike] | None = None,
         sources: AddressLike | Iterable[AddressLike] | None = None,
         timeout: float | None = None,
+        loopback: bool = False,
         receive_buffer: int | None = None,
         coalesce: bool = False,
         follow: bool = True,
@@ -87,7 +88,8 @@ class ReceiverBase:
         refuses: it is logged, and `skipped` tells. An IPv6 group with a scope is joined on that
         interface alone. `sources`, one or many, limits what is heard to datagrams from there:
         source-specific multicast (RFC 4607); each group takes those of its family. `timeout` is
-        how many seconds `recv` waits; None waits for ever.
+        how many seconds `recv` waits; None waits for ever. `loopback` says whether datagrams of
+        this host are heard, where the receiver decides that (Windows); elsewhere the sender does.
         `receive_buffer` asks for that many bytes of buffer for what arrives faster than it is
         received; see `receive_buffer` for what is granted.
 
@@ -128,6 +130,7 @@ class ReceiverBase:
             receive_buffer,
             requests,
             coalesce=coalesce,
+            loopback=loopback,
             opened=self._socket_opened,
             closing=self._socket_closing,
             left=self._group_left,

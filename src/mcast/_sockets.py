@@ -45,6 +45,7 @@ class GroupSockets:
         requests: Iterable[JoinRequest],
         *,
         coalesce: bool,
+        loopback: bool,
         opened: Callable[[GroupSocket], None],
         closing: Callable[[GroupSocket], None],
         left: Callable[[], None],
@@ -53,13 +54,14 @@ class GroupSockets:
 
         A `port` of 0 lets the system choose one. `requests` are those to come first: where they
         are for one group or one interface alone, so are the sockets. `coalesce` lets datagrams come
-        several in one piece. `opened` is called with each
+        several in one piece, `loopback` is that of `McastRx`. `opened` is called with each
         socket when it is there, `closing` before it is given back, and `left` when something is
         not wanted any more.
         """
         self.port = port
         self._receive_buffer = receive_buffer
         self._coalesce = coalesce
+        self._loopback = loopback
         self._opened = opened
         self._closing = closing
         self._left = left
@@ -160,7 +162,11 @@ class GroupSockets:
 
     def _open(self, binding: Binding) -> GroupSocket:
         opened = open_group_socket(
-            binding, self.port, self._receive_buffer, coalesce=self._coalesce
+            binding,
+            self.port,
+            self._receive_buffer,
+            coalesce=self._coalesce,
+            loopback=self._loopback,
         )
         self._sockets.append(opened)
         try:

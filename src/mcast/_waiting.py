@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import threading
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from mcast_lowlevel import OPENING_ADVICE, LinkChanges, LinkWatch
 
@@ -42,14 +42,21 @@ class Waiter:
             self._selector.register(self._watch, selectors.EVENT_READ)
             undo.pop_all()
 
+    @property
+    def has_fileno(self) -> bool:
+        """Whether the system's way of waiting is a descriptor itself, seen by all who wait."""
+        return hasattr(self._selector, "fileno")
+
     def fileno(self) -> int:
         """Return a descriptor that can be read when `wait` would return at once."""
-        return cast("selectors.EpollSelector", self._selector).fileno()
+        return int(cast(Any, self._selector).fileno())
 
     def add(self, readable: GroupSocket) -> None:
         """Wait for `readable` too, also those who wait already where the system can."""
         with advised(OPENING_ADVICE):
             self._selector.register(readable, selectors.EVENT_READ, readable)
+        if self._threads and not self.has_fileno:
+            self._watch.wake()  # Those who wait do not see it by themselves.
 
     def remove(self, readable: GroupSocket) -> None:
         """Wait for `readable` no longer."""

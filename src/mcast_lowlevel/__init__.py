@@ -54,6 +54,7 @@ from ._values import (
 )
 
 HEARS_OTHER_INTERFACES = system.HEARS_OTHER_INTERFACES
+LOOPS_AT_RECEIVER = system.LOOPS_AT_RECEIVER
 LAST_BOUND_TAKES_UNICAST = system.LAST_BOUND_TAKES_UNICAST
 MEMBERSHIP_ADVICE = system.MEMBERSHIP_ADVICE
 OPENING_ADVICE = system.OPENING_ADVICE
@@ -65,6 +66,7 @@ can_bind_to = system.can_bind_to
 default_route_interface = system.default_route_interface
 getifaddrs = system.getifaddrs
 interface_records = system.interface_records
+keep_after_reset = system.keep_after_reset
 scope_name = system.scope_name
 send_message = system.send_message
 pack = system.structs.pack
@@ -74,6 +76,7 @@ unpack_sockaddr = system.structs.unpack_sockaddr
 __all__ = [
     "HEARS_OTHER_INTERFACES",
     "LAST_BOUND_TAKES_UNICAST",
+    "LOOPS_AT_RECEIVER",
     "MEMBERSHIP_ADVICE",
     "OPENING_ADVICE",
     "SENDING_ADVICE",
@@ -117,6 +120,7 @@ __all__ = [
     "interface_records",
     "join_group",
     "join_source_group",
+    "keep_after_reset",
     "leave_group",
     "leave_source_group",
     "pack",

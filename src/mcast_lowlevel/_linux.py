@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
@@ -17,12 +18,13 @@ from ._linux_sending import MessageSender, send_message
 from ._records import Ifaddr, InterfaceFlag, InterfaceRecord, SockaddrLink
 from ._structs import Structs
 from ._table import Option, OptionTable, SocketOption
-from ._values import GroupReq, GroupSourceReq, InPktinfo, Struct
+from ._values import GroupReq, GroupSourceReq, InPktinfo, IpMreqn, Struct
 
 __all__ = [
     "DROPPED_WORD",
     "HEARS_OTHER_INTERFACES",
     "LAST_BOUND_TAKES_UNICAST",
+    "LOOPS_AT_RECEIVER",
     "MEMBERSHIP_ADVICE",
     "NAME",
     "OPENING_ADVICE",
@@ -36,8 +38,10 @@ __all__ = [
     "ffi",
     "getifaddrs",
     "interface_records",
+    "keep_after_reset",
     "last_error",
     "lib",
+    "multicast_interface",
     "other_request",
     "scope_name",
     "send_message",
@@ -137,6 +141,9 @@ it, IP_MULTICAST_ALL does.
 LAST_BOUND_TAKES_UNICAST: Final = True
 """Whether of the sockets that share a port, the one that was bound last gets the unicast."""
 
+LOOPS_AT_RECEIVER: Final = False
+"""Whether the receiver, not the sender, decides if datagrams of its own host are heard."""
+
 structs: Final = Structs(NAME, ffi)
 
 _LINK_LOCAL: Final = 2
@@ -197,6 +204,15 @@ def _flags(number: int) -> InterfaceFlag:
         if number & bit:
             flags |= flag
     return flags
+
+
+def keep_after_reset(sockfd: int) -> None:
+    """Do nothing: a datagram that found no receiver is no error of a Linux receiver."""
+
+
+def multicast_interface(family: AddressFamily, index: int) -> Sequence[int | Struct]:
+    """Return the values that choose an interface to send from, the best first."""
+    return [index if family == _IPV6 else IpMreqn(IPv4Address(0), IPv4Address(0), index)]
 
 
 def other_request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from ._getifaddrs import IfaddrsLibrary
 
@@ -38,4 +38,4 @@ class LinuxLibrary(IfaddrsLibrary, Protocol):
     ) -> int: ...
 
 
-lib = cast("LinuxLibrary", ffi.dlopen(None))
+lib = cast("LinuxLibrary", ffi.dlopen(cast(Any, None)))

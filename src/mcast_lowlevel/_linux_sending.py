@@ -34,9 +34,10 @@ def send_message(
 
     `address` is as `socket` takes it; None sends to what the socket is connected to.
     """
+    sender: Any = sock  # Type checkers for Windows know no sendmsg.
     if address is None:
-        return sock.sendmsg([data], ancillary)
-    return sock.sendmsg([data], ancillary, 0, address)
+        return int(sender.sendmsg([data], ancillary))
+    return int(sender.sendmsg([data], ancillary, 0, address))
 
 
 class MessageSender:

@@ -143,7 +143,7 @@ class LinkWatch:
     def __init__(self, *, changes: bool) -> None:
         """Open a watch of this network namespace, for being woken alone without `changes`."""
         self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _constant("NETLINK_ROUTE")
+            _constant("AF_NETLINK"), socket.SOCK_RAW, _constant("NETLINK_ROUTE")
         )
         try:
             self._socket.bind((0, _constant("RTMGRP_LINK") if changes else 0))
@@ -211,7 +211,7 @@ def _dump_once(
     request: str, body: str, fields: dict[str, int], attributes: bytes
 ) -> Iterator[_Message]:
     with socket.socket(
-        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _constant("NETLINK_ROUTE")
+        _constant("AF_NETLINK"), socket.SOCK_RAW, _constant("NETLINK_ROUTE")
     ) as connection:
         connection.bind((0, 0))
         connection.send(_request(request, body, fields, attributes))

@@ -19,7 +19,6 @@ from ._values import (
     GroupReq,
     GroupSourceReq,
     In6Pktinfo,
-    IpMreqn,
     Sockaddr,
     SockaddrIn,
     SockaddrIn6,
@@ -104,15 +103,16 @@ def get_source_filter(
 
 def set_multicast_interface(sockfd: int, family: AddressFamily, interface: int) -> None:
     """Send multicast datagrams out of the interface with that index."""
-    any_address = IPv4Address(0)
-    set_option(
-        sockfd,
-        family,
-        SocketOption.MULTICAST_INTERFACE,
-        IpMreqn(any_address, any_address, interface)
-        if find_option(SocketOption.MULTICAST_INTERFACE, family).ctype == "struct ip_mreqn"
-        else interface,
-    )
+    failure: OSError | None = None
+    for value in system.multicast_interface(family, interface):
+        try:
+            set_option(sockfd, family, SocketOption.MULTICAST_INTERFACE, value)
+        except OSError as error:
+            failure = failure or error
+        else:
+            return
+    if failure is not None:
+        raise failure
 
 
 def packet_info(

@@ -1,0 +1,123 @@
+"""Windows' network adapters (GetAdaptersAddresses), and the one that a destination leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Any, Final, cast
+
+from ._records import InterfaceFlag, InterfaceRecord
+from ._structs import Structs
+from ._values import Sockaddr, SockaddrIn, SockaddrIn6
+from ._windows_ffi import ffi, helper, system_error
+
+_constant = ffi.integer_const
+
+_ATTEMPTS: Final = 5
+"""How often the list is asked for again because it grew since its size was told."""
+_FIRST_SIZE: Final = 15_000
+"""Bytes; what Microsoft's page on GetAdaptersAddresses recommends to begin with."""
+_OPERATIONAL_UP: Final = 1
+"""IfOperStatusUp of IF_OPER_STATUS (ifdef.h)."""
+_TUNNELS: Final = (_constant("IF_TYPE_PPP"), _constant("IF_TYPE_TUNNEL"))
+
+
+def interface_records(structs: Structs) -> list[InterfaceRecord]:
+    """Return every adapter with its addresses, ordered by index."""
+    size: Any = ffi.new("ULONG *", _FIRST_SIZE)
+    flags = (
+        _constant("GAA_FLAG_SKIP_ANYCAST")
+        | _constant("GAA_FLAG_SKIP_MULTICAST")
+        | _constant("GAA_FLAG_SKIP_DNS_SERVER")
+    )
+    for _ in range(_ATTEMPTS):
+        memory = ffi.new("char[]", size[0])
+        first: Any = ffi.cast("IP_ADAPTER_ADDRESSES_LH *", memory)
+        code = helper.GetAdaptersAddresses(0, flags, ffi.NULL, first, size)
+        if code == 0:
+            records = [_record(structs, adapter) for adapter in _linked(first)]
+            return sorted(records, key=lambda record: record.index)
+        if code != _constant("ERROR_BUFFER_OVERFLOW"):
+            if code == _NO_DATA:
+                return []
+            raise system_error(code)
+    raise OSError(f"the adapters changed during each of {_ATTEMPTS} listings")
+
+
+_NO_DATA: Final = 232
+"""ERROR_NO_DATA (winerror.h): there is no adapter."""
+
+
+def default_route_interface(structs: Structs, destination: Sockaddr) -> int:
+    """Return the index of the adapter that leads to `destination`, or 0."""
+    packed = structs.pack(destination)
+    index: Any = ffi.new("DWORD *")
+    address = ffi.cast("struct sockaddr *", ffi.from_buffer(packed))
+    return int(index[0]) if helper.GetBestInterfaceEx(address, index) == 0 else 0
+
+
+def _linked(first: Any) -> Iterator[Any]:
+    while first:
+        yield first
+        first = first.Next
+
+
+def _record(structs: Structs, adapter: Any) -> InterfaceRecord:
+    index = adapter.IfIndex or adapter.Ipv6IfIndex
+    return InterfaceRecord(
+        index=index,
+        name=cast(bytes, ffi.string(adapter.AdapterName)).decode("ascii", "replace"),
+        friendly_name=_wide(adapter.FriendlyName),
+        description=_wide(adapter.Description),
+        scope=str(adapter.Ipv6IfIndex or index),
+        link_address=bytes(
+            ffi.buffer(
+                adapter.PhysicalAddress,
+                min(adapter.PhysicalAddressLength, _constant("MAX_ADAPTER_ADDRESS_LENGTH")),
+            )
+        ),
+        mtu=None if adapter.Mtu in (0, 0xFFFFFFFF) else adapter.Mtu,
+        flags=_flags(adapter),
+        addresses=tuple(
+            address
+            for unicast in _linked(adapter.FirstUnicastAddress)
+            if (address := _address(structs, unicast)) is not None
+        ),
+    )
+
+
+def _flags(adapter: Any) -> InterfaceFlag:
+    flags = InterfaceFlag(0)
+    if adapter.OperStatus == _OPERATIONAL_UP:
+        flags |= InterfaceFlag.UP | InterfaceFlag.RUNNING
+    if adapter.IfType == _constant("IF_TYPE_SOFTWARE_LOOPBACK"):
+        flags |= InterfaceFlag.LOOPBACK
+    if adapter.IfType in _TUNNELS:
+        flags |= InterfaceFlag.POINT_TO_POINT
+    if not adapter.Flags & _constant("IP_ADAPTER_NO_MULTICAST"):
+        flags |= InterfaceFlag.MULTICAST
+    return flags
+
+
+def _address(structs: Structs, unicast: Any) -> IPv4Interface | IPv6Interface | None:
+    pointer = unicast.Address.lpSockaddr
+    size = structs.sockaddr_size(pointer.sa_family) if pointer else 0
+    if size == 0 or unicast.Address.iSockaddrLength < size:
+        return None
+    address = structs.unpack_sockaddr(bytes(ffi.buffer(pointer, size)))
+    prefix_length = unicast.OnLinkPrefixLength
+    if isinstance(address, SockaddrIn) and prefix_length <= 32:
+        return IPv4Interface((address.sin_addr, prefix_length))
+    if isinstance(address, SockaddrIn6) and prefix_length <= 128:
+        return IPv6Interface((address.sin6_addr, prefix_length))
+    return None
+
+
+def _wide(text: Any) -> str:
+    """Return a string of UTF-16 code units that ends with 0."""
+    if not text:
+        return ""
+    units = 0
+    while text[units]:
+        units += 1
+    return bytes(ffi.buffer(text, 2 * units)).decode("utf-16-le", "replace")

@@ -1,0 +1,247 @@
+"""A genuine Windows CPython under wine, against the namespace's own truth and a Linux peer.
+
+Where wine differs from Windows the code follows Microsoft's documents: requests by interface index,
+which wine refuses, are made first, and those by address, which it knows, after them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mcast
+from tests.hosts import ROOT, TIMEOUT, Host, Network
+from tests.skipping import skip_unless_ci
+from tests.test_end_to_end import send
+
+WINE = Path("/usr/lib/wine/wine64")
+ERRORS_TO_A_PIPE = 'exec "$0" "$@" 2> >(cat >&2)'
+"""For bash: a Python under wine opens its standard streams only where they are pipes."""
+
+
+@pytest.fixture(scope="module")
+def two_kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, Host]]:
+    """Return a host that runs Windows' Python, and one that runs ours, on one segment."""
+    if not WINE.exists() or shutil.which("x86_64-w64-mingw32-gcc") is None:
+        skip_unless_ci("wine is missing: install wine64 and gcc-mingw-w64-x86-64-win32")
+    folder = tmp_path_factory.mktemp("windows")
+    subprocess.run(
+        [ROOT / "tools" / "windows-python", folder / "python", sys.executable], check=True
+    )
+    environment = [
+        "env", f"WINEPREFIX={folder / 'prefix'}", "WINEDEBUG=-all",
+        f"PYTHONPATH=Z:{ROOT / 'src'};Z:{ROOT}", "PYTHONDONTWRITEBYTECODE=1",
+    ]  # fmt: skip
+    with Network() as network:
+        windows = network.host("windows", eth0=0).under(*environment)
+        linux = network.host("linux", eth0=0)
+        # What it starts stays in the namespace where it is started first.
+        windows.run(WINE, "wineboot", "-i")
+        try:
+            python = folder / "python" / "python.exe"
+            yield windows.running("bash", "-c", ERRORS_TO_A_PIPE, WINE, python), linux
+        finally:
+            windows.run(WINE, "wineboot", "-k")
+
+
+def adapters() -> list[list[Any]]:
+    """Return what is known of each interface."""
+    return [
+        [
+            item.friendly_name,
+            item.index,
+            item.link_address,
+            item.mtu,
+            item.is_up,
+            item.is_loopback,
+            [str(address) for address in item.ipv4],
+            [str(address).split("%")[0] for address in item.ipv6],
+        ]
+        for item in mcast.interfaces()
+    ]
+
+
+def test_its_interfaces_are_the_machines(two_kinds: tuple[Host, Host]) -> None:
+    """Windows' adapter list has the namespace's names, indices, link addresses, MTU, addresses."""
+    windows, _ = two_kinds
+    found = windows.call(adapters)
+    expected = windows.ip("address", "show")
+    for name, index, link_address, mtu, is_up, is_loopback, ipv4, ipv6 in found:
+        (truth,) = [item for item in expected if item["ifname"] == name]
+        addresses = truth["addr_info"]
+        of = {
+            family: [item["local"] for item in addresses if item["family"] == family]
+            for family in ("inet", "inet6")
+        }
+        assert (index, mtu, is_up) == (truth["ifindex"], truth["mtu"], True)
+        assert is_loopback == (name == "lo")
+        assert link_address == (None if is_loopback else truth["address"])
+        assert [item.split("/")[0] for item in ipv4] == of["inet"]
+        assert sorted(item.split("/")[0] for item in ipv6) == sorted(of["inet6"])
+    assert [item[0] for item in found] == ["lo", "eth0"]
+
+
+def test_the_demo_runs(two_kinds: tuple[Host, Host]) -> None:
+    """`mcast demo` sends and receives on Windows."""
+    windows, _ = two_kinds
+    assert "received" in windows.python("-m", "mcast", "demo")
+
+
+def tell(groups: list[str], port: int, count: int) -> Iterator[Any]:
+    """Yield what is told of each of `count` datagrams."""
+    with mcast.McastRx(groups, port, interfaces="eth0", timeout=TIMEOUT) as rx:
+        yield "ready"
+        for _ in range(count):
+            datagram = rx.recv()
+            yield [
+                datagram.data.decode(),
+                datagram.source.host,
+                str(datagram.group),
+                datagram.interface.friendly_name,
+                datagram.ttl,
+            ]
+
+
+def send_all(groups: list[str], port: int) -> None:
+    """Send to each group one by one and by a batch, and what is for nobody before that."""
+    for group in groups:
+        with mcast.McastTx(group, port, interface="eth0", ttl=7) as tx:
+            tx.send(b"one")
+            tx.send_batch([b"two", b"three"])
+            tx.sendto(b"four", (group, port))
+
+
+@pytest.mark.parametrize("sender_is_windows", [True, False])
+def test_datagrams_cross_between_the_systems(
+    two_kinds: tuple[Host, Host],
+    new_group: Callable[[int], str],
+    port: int,
+    sender_is_windows: bool,
+) -> None:
+    """Both ways, both families: payload, source, group, interface and hop limit arrive."""
+    groups = [new_group(4), new_group(6)]
+    sender, receiver = two_kinds if sender_is_windows else reversed(two_kinds)
+    addresses = [sender.address("eth0", "inet"), sender.address("eth0", "inet6")]
+    with receiver.start(tell, groups, port, 8) as events:
+        assert events.next() == "ready"
+        sender.call(send_all, [new_group(4)], port)
+        sender.call(send_all, groups, port)
+        got = [events.next() for _ in range(8)]
+    assert sorted(got) == sorted(
+        [data, address, group, "eth0", 7]
+        for group, address in zip(groups, addresses, strict=True)
+        for data in ("one", "two", "three", "four")
+    )
+
+
+def only_groups(group: str, port: int) -> Iterator[str]:
+    """Yield the payloads that come, until "end"."""
+    with mcast.McastRx(group, port, interfaces="eth0", timeout=TIMEOUT) as rx:
+        yield "ready"
+        for datagram in rx:
+            yield datagram.data.decode()
+            if datagram.data == b"end":
+                return
+
+
+def unicast(host: str, port: int) -> None:
+    """Send a datagram to one host."""
+    with mcast.McastTx(family=2, interface="eth0") as tx:
+        tx._socket.sendto(b"unicast", (host, port))  # noqa: SLF001  # pyright: ignore
+
+
+def test_unicast_is_not_delivered(two_kinds: tuple[Host, Host], group4: str, port: int) -> None:
+    """A datagram to the host itself is told apart by its packet information."""
+    windows, linux = two_kinds
+    with windows.start(only_groups, group4, port) as events:
+        assert events.next() == "ready"
+        linux.call(unicast, windows.address("eth0", "inet"), port)
+        linux.call(send, (group4, port), ["end"], "eth0")
+        assert events.next() == "end"
+
+
+def with_asyncio(group: str, kind: str) -> list[str]:
+    """Return what a task hears of another, on that kind of loop, through a cancellation."""
+
+    async def main() -> list[str]:
+        async with mcast.AsyncMcastRx(group, 0, interfaces="eth0", loopback=True) as rx:
+            with contextlib.suppress(TimeoutError):
+                await rx.recv(timeout=0.05)
+            waiting = asyncio.create_task(rx.recv())
+            await asyncio.sleep(0)
+            async with mcast.AsyncMcastTx(group, rx.port, interface="eth0", loopback=True) as tx:
+                await tx.send(b"one")
+                await tx.send_batch([b"two", b"three"])
+                got = [(await waiting).data]
+                got += [(await rx.recv()).data for _ in range(2)]
+        return [item.decode() for item in got]
+
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+        "selector": asyncio.SelectorEventLoop,
+        "proactor": getattr(asyncio, "ProactorEventLoop", asyncio.SelectorEventLoop),
+    }
+    with asyncio.Runner(loop_factory=loops[kind]) as runner:
+        return runner.run(main())
+
+
+@pytest.mark.parametrize("kind", ["selector", "proactor"])
+def test_both_of_its_loops_wait(two_kinds: tuple[Host, Host], group4: str, kind: str) -> None:
+    """AsyncMcastRx and AsyncMcastTx work on Windows' selector and proactor loops."""
+    windows, _ = two_kinds
+    assert windows.call(with_asyncio, group4, kind) == ["one", "two", "three"]
+
+
+def refused() -> list[list[Any]]:
+    """Return what is raised for what cannot be used, and what the system refuses."""
+    raised: list[list[Any]] = []
+    bad: list[dict[str, Any]] = [
+        {"groups": "10.0.0.1"},
+        {"groups": "239.1.2.3", "interfaces": "nosuch0"},
+        {"groups": "239.1.2.3", "sources": []},
+    ]
+    for arguments in bad:
+        try:
+            mcast.McastRx(**{"port": 5000, "interfaces": "eth0", **arguments})
+        except Exception as error:
+            raised.append([type(error).__name__])
+    with mcast.McastRx("239.1.2.3", 0, interfaces="eth0") as rx:
+        try:
+            _ = rx.dropped
+        except mcast.UnsupportedError as error:
+            raised.append(["UnsupportedError", str(error).split(" (")[0]])
+    return raised
+
+
+def test_bad_input_and_what_it_lacks(two_kinds: tuple[Host, Host]) -> None:
+    """Errors have the same types as elsewhere; what Windows lacks is named."""
+    windows, _ = two_kinds
+    assert windows.call(refused) == [
+        ["AddressError"],
+        ["InterfaceError"],
+        ["AddressError"],
+        [
+            "UnsupportedError",
+            "Windows does not offer how many datagrams found the receive buffer full",
+        ],
+    ]
+
+
+def test_structs_are_packed_there(two_kinds: tuple[Host, Host]) -> None:
+    """The packing tests pass in Windows' Python."""
+    windows, _ = two_kinds
+    # There is no C compiler: what is compared with one there is compared with it here.
+    windows = windows.under("env", "-u", "CI", "-u", "PYTEST_ADDOPTS")
+    told = windows.python(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "NUL", "--rootdir", f"Z:{ROOT}",
+        # Structs of a Linux whose long is Windows' are nobody's.
+        "-k", "not linux", f"Z:{ROOT / 'tests' / 'test_structs.py'}",
+    )  # fmt: skip
+    assert " passed" in told
