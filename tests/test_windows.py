@@ -199,17 +199,20 @@ def test_both_of_its_loops_wait(two_kinds: tuple[Host, Host], group4: str, kind:
     assert windows.call(with_asyncio, group4, kind) == ["one", "two", "three"]
 
 
+USUAL: dict[str, Any] = {"port": 5000, "interfaces": "eth0"}
+
+
 def refused() -> list[list[Any]]:
     """Return what is raised for what cannot be used, and what the system refuses."""
     raised: list[list[Any]] = []
     bad: list[dict[str, Any]] = [
         {"groups": "10.0.0.1"},
-        {"groups": "239.1.2.3", "interfaces": "nosuch0"},
+        {"groups": "ff12::1%nosuch0"},
         {"groups": "239.1.2.3", "sources": []},
     ]
     for arguments in bad:
         try:
-            mcast.McastRx(**{"port": 5000, "interfaces": "eth0", **arguments})
+            mcast.McastRx(**USUAL, **arguments)
         except Exception as error:
             raised.append([type(error).__name__])
     with mcast.McastRx("239.1.2.3", 0, interfaces="eth0") as rx:

@@ -21,11 +21,12 @@ from ._values import (
     IpMreq,
     IpMreqSource,
     Ipv6Mreq,
+    Sockaddr,
     SockaddrIn,
     SockaddrIn6,
     Struct,
 )
-from ._windows_ffi import ffi, last_error, lib
+from ._windows_ffi import ffi, helper, last_error, lib, system_error
 from ._windows_links import LinkWatch
 from ._windows_messages import MessageBatch, MessageSender, keep_after_reset
 
@@ -188,7 +189,7 @@ def _ipv4_address(index: int) -> IPv4Address | None:
 
 def interface_records() -> list[InterfaceRecord]:
     """Return every adapter with its addresses, ordered by index."""
-    return _windows_adapters.interface_records(structs)
+    return _windows_adapters.interface_records(structs, helper, system_error)
 
 
 def default_route_interface(family: AddressFamily) -> int:
@@ -196,13 +197,10 @@ def default_route_interface(family: AddressFamily) -> int:
 
     It is asked for by addresses that are nobody's (RFC 5737, RFC 3849).
     """
+    outside: Sockaddr = SockaddrIn6(IPv6Address("2001:db8::1"))
     if family == _IPV4:
-        return _windows_adapters.default_route_interface(
-            structs, SockaddrIn(IPv4Address("192.0.2.1"))
-        )
-    return _windows_adapters.default_route_interface(
-        structs, SockaddrIn6(IPv6Address("2001:db8::1"))
-    )
+        outside = SockaddrIn(IPv4Address("192.0.2.1"))
+    return _windows_adapters.default_route_interface(structs, helper, outside)
 
 
 def getifaddrs() -> NoReturn:

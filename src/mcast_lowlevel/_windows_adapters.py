@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final, cast
 
+from ._generated.windows import ffi
 from ._records import InterfaceFlag, InterfaceRecord
 from ._structs import Structs
 from ._values import Sockaddr, SockaddrIn, SockaddrIn6
-from ._windows_ffi import ffi, helper, system_error
+from ._windows_types import HelperLibrary
 
 _constant = ffi.integer_const
 
@@ -17,13 +18,21 @@ _ATTEMPTS: Final = 5
 """How often the list is asked for again because it grew since its size was told."""
 _FIRST_SIZE: Final = 15_000
 """Bytes; what Microsoft's page on GetAdaptersAddresses recommends to begin with."""
+_NO_DATA: Final = 232
+"""ERROR_NO_DATA (winerror.h): there is no adapter."""
 _OPERATIONAL_UP: Final = 1
 """IfOperStatusUp of IF_OPER_STATUS (ifdef.h)."""
 _TUNNELS: Final = (_constant("IF_TYPE_PPP"), _constant("IF_TYPE_TUNNEL"))
 
 
-def interface_records(structs: Structs) -> list[InterfaceRecord]:
-    """Return every adapter with its addresses, ordered by index."""
+def interface_records(
+    structs: Structs, helper: HelperLibrary, system_error: Callable[[int], OSError]
+) -> list[InterfaceRecord]:
+    """Return every adapter with its addresses, ordered by index.
+
+    `system_error` makes an exception of a number. Raises that, and `OSError` for a list that never
+    stops to grow.
+    """
     size: Any = ffi.new("ULONG *", _FIRST_SIZE)
     flags = (
         _constant("GAA_FLAG_SKIP_ANYCAST")
@@ -44,11 +53,7 @@ def interface_records(structs: Structs) -> list[InterfaceRecord]:
     raise OSError(f"the adapters changed during each of {_ATTEMPTS} listings")
 
 
-_NO_DATA: Final = 232
-"""ERROR_NO_DATA (winerror.h): there is no adapter."""
-
-
-def default_route_interface(structs: Structs, destination: Sockaddr) -> int:
+def default_route_interface(structs: Structs, helper: HelperLibrary, destination: Sockaddr) -> int:
     """Return the index of the adapter that leads to `destination`, or 0."""
     packed = structs.pack(destination)
     index: Any = ffi.new("DWORD *")
@@ -64,9 +69,10 @@ def _linked(first: Any) -> Iterator[Any]:
 
 def _record(structs: Structs, adapter: Any) -> InterfaceRecord:
     index = adapter.IfIndex or adapter.Ipv6IfIndex
+    name = adapter.AdapterName
     return InterfaceRecord(
         index=index,
-        name=cast(bytes, ffi.string(adapter.AdapterName)).decode("ascii", "replace"),
+        name=cast(bytes, ffi.string(name)).decode("ascii", "replace") if name else str(index),
         friendly_name=_wide(adapter.FriendlyName),
         description=_wide(adapter.Description),
         scope=str(adapter.Ipv6IfIndex or index),
