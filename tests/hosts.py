@@ -103,7 +103,8 @@ class Host:
         self.name = name
         self.pid = pid
         self._enter = list(enter)
-        self._python = list(python)
+        self.interpreter = list(python)
+        """What runs Python here."""
 
     def running(self, *python: str | Path) -> Host:
         """Return this host, whose functions run in another Python."""
@@ -111,11 +112,11 @@ class Host:
 
     def under(self, *prefix: str | Path) -> Host:
         """Return this host, whose commands are prefixed with another that runs them."""
-        return Host(self.name, self.pid, [*self._enter, *map(str, prefix)], self._python)
+        return Host(self.name, self.pid, [*self._enter, *map(str, prefix)], self.interpreter)
 
     def python(self, *arguments: str | Path) -> str:
         """Run Python here and return its standard output; `CalledProcessError` if it fails."""
-        return self.run(*self._python, *arguments)
+        return self.run(*self.interpreter, *arguments)
 
     def argv(self, command: Sequence[str | Path]) -> list[str]:
         """Return `command` as one that runs in this host."""
@@ -181,7 +182,7 @@ class Host:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> RemoteProcess:
         call = json.dumps([function.__module__, function.__name__, args, kwargs])
-        command = self.argv([*self._python, "-m", "tests.remote", call])
+        command = self.argv([*self.interpreter, "-m", "tests.remote", call])
         # Unbuffered, so that what waits to be read is always in the pipe, where select sees it.
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0, cwd=ROOT

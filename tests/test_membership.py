@@ -7,12 +7,16 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, ip_address
-from typing import Any
+from pathlib import Path
+from socket import AddressFamily
+from typing import Any, cast
 
 import pytest
 
 import mcast
 from mcast import FilterMode
+from mcast_lowlevel import SocketOption
+from mcast_lowlevel._platform import system
 from tests.hosts import TIMEOUT, Host, Network
 
 FAMILIES = {4: "inet", 6: "inet6"}
@@ -382,3 +386,31 @@ def test_a_join_that_fails_on_one_interface_is_undone(
     assert outcomes == [f"{groups[1]} on eth0: joined", f"{groups[1]} on eth1: Invalid argument"]
     assert joined == [groups[0]]
     assert left == 0
+
+
+def filtered(group: str) -> set[str]:
+    """Return the sources that the kernel includes of a group (/proc/net/mcfilter)."""
+    lines = Path("/proc/net/mcfilter").read_text(encoding="ascii").splitlines()[1:]
+    fields = [line.split() for line in lines]
+    return {
+        str(IPv4Address(int(source, 16)))
+        for _, _, joined, source, included, _ in fields
+        if IPv4Address(int(joined, 16)) == IPv4Address(group) and int(included, 16)
+    }
+
+
+def test_sources_are_changed_one_by_one_where_there_is_no_filter_as_a_whole(
+    rx: mcast.McastRx, new_group: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows: with the option gone from the table, all sources or none are set."""
+    options = cast("dict[Any, Any]", system.OPTIONS)
+    monkeypatch.delitem(options, (SocketOption.SOURCE_FILTER, AddressFamily.AF_INET))
+    group, sources = new_group(4), [f"127.0.1.{number}" for number in range(1, 12)]
+    with rx.join(group, sources=sources[:3]) as membership:
+        assert filtered(group) == set(sources[:3])
+        membership.add_source(sources[3])
+        membership.drop_source(sources[0])
+        assert filtered(group) == set(sources[1:4])
+        with pytest.raises(OSError, match="No buffer space"):
+            rx.join(group, sources=sources)
+        assert filtered(group) == set(sources[1:4])

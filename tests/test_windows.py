@@ -248,3 +248,30 @@ def test_structs_are_packed_there(two_kinds: tuple[Host, Host]) -> None:
         "-k", "not linux", f"Z:{ROOT / 'tests' / 'test_structs.py'}",
     )  # fmt: skip
     assert " passed" in told
+
+
+def join_for_a_source(group: str) -> str:
+    """Join for a source, which wine refuses in every form that Windows takes."""
+    try:
+        mcast.McastRx(group, 0, interfaces="eth0", sources="192.0.2.1").close()
+    except mcast.MembershipError as error:
+        return str(error.outcomes[0].error)
+    return "joined"
+
+
+def test_requests_go_by_index_first(two_kinds: tuple[Host, Host], group4: str) -> None:
+    """A source is joined by the interface's index, and by its address where that is refused.
+
+    Wine's log of its sockets shows it: MCAST_JOIN_SOURCE_GROUP (45) with a group_source_req, then
+    IP_ADD_SOURCE_MEMBERSHIP (15) with an ip_mreq_source in Windows' order, unknown to wine.
+    """
+    windows, _ = two_kinds
+    traced = windows.under("env", "WINEDEBUG=+winsock").popen(
+        *windows.interpreter, "-c",
+        f"from tests.test_windows import *; print(join_for_a_source({group4!r}))",
+    )  # fmt: skip
+    told, log = traced.communicate(timeout=TIMEOUT)
+    assert "WinError 10022" in told
+    joins = [line.split("level ")[1] for line in log.splitlines() if " level IPPROTO_IP," in line]
+    lengths = [(line.split("name ")[1].split(",")[0], line.rsplit(" ", 1)[1]) for line in joins]
+    assert lengths[-2:] == [("0x2d", "264"), ("0xf", "12")]

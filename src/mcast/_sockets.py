@@ -21,6 +21,7 @@ from mcast_lowlevel import (
     join_group,
     join_source_group,
     leave_group,
+    leave_source_group,
     set_source_filter,
     unblock_source,
 )
@@ -149,7 +150,10 @@ class GroupSockets:
                 for source in gone:
                     unblock_source(sockfd, index, group, source)
             elif added or gone:
-                set_source_filter(sockfd, index, group, joined.mode, tuple(sources))
+                try:
+                    set_source_filter(sockfd, index, group, joined.mode, tuple(sources))
+                except UnsupportedError:
+                    _change_one_by_one(joined, added, gone)
         joined.sources = set(sources)
 
     def _binding(self, group: Address, interface: Interface) -> Binding:
@@ -255,10 +259,36 @@ def _request_join(joined: JoinedGroup) -> None:
             filtered = 1
         if len(joined.sources) > filtered:
             try:
-                set_source_filter(sockfd, index, group, joined.mode, tuple(joined.sources))
+                _set_further_sources(joined, filtered)
             except OSError:
                 leave_group(sockfd, index, group)
                 raise
+
+
+def _set_further_sources(joined: JoinedGroup, already: int) -> None:
+    sockfd, index, group = joined.carrier.fileno(), joined.interface.index, joined.group
+    try:
+        set_source_filter(sockfd, index, group, joined.mode, tuple(joined.sources))
+    except UnsupportedError:
+        _change_one_by_one(joined, list(joined.sources)[already:], ())
+
+
+def _change_one_by_one(
+    joined: JoinedGroup, added: Iterable[Address], gone: Iterable[Address]
+) -> None:
+    """Change the sources where the system takes no filter as a whole; all of them or none."""
+    sockfd, index, group = joined.carrier.fileno(), joined.interface.index, joined.group
+    add, remove = join_source_group, leave_source_group
+    if joined.mode is FilterMode.EXCLUDE:
+        add, remove = block_source, unblock_source
+    with contextlib.ExitStack() as undo:
+        for source in added:
+            add(sockfd, index, group, source)
+            undo.callback(remove, sockfd, index, group, source)
+        for source in gone:
+            remove(sockfd, index, group, source)
+            undo.callback(add, sockfd, index, group, source)
+        undo.pop_all()
 
 
 def _leave_if_joined(joined: JoinedGroup) -> None:
