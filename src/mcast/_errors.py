@@ -45,7 +45,7 @@ class JoinOutcome(NamedTuple):
     def __str__(self) -> str:
         """Return it in words."""
         result = "joined" if self.error is None else self.error.strerror
-        return f"{self.group} on {self.interface.name}: {result}"
+        return f"{self.group} on {self.interface.friendly_name}: {result}"
 
 
 class MembershipError(McastError, OSError):
@@ -64,7 +64,10 @@ class MembershipError(McastError, OSError):
             return
         # The refusals first: of a thousand groups they are what is looked for.
         details = "; ".join(map(str, sorted(outcomes, key=lambda outcome: outcome.error is None)))
-        super().__init__(errors[0].errno, f"{summary}: {details}")
+        # On Windows errno is made from its own number, which comes behind a file's name.
+        number = getattr(errors[0], "winerror", None)
+        behind = () if number is None else (None, number)
+        super().__init__(errors[0].errno, f"{summary}: {details}", *behind)
         self.__cause__ = errors[0]
         notes = [note for error in errors for note in getattr(error, "__notes__", ())]
         for note in dict.fromkeys(notes):

@@ -121,7 +121,8 @@ def find_interfaces(
     candidates = interfaces() if among is None else list(among)
     found = _matching(spec, candidates)
     if not found:
-        there = ", ".join(f"{item.name} (index {item.index})" for item in candidates) or "none"
+        listed = (f"{item.friendly_name} (index {item.index})" for item in candidates)
+        there = ", ".join(listed) or "none"
         wanted = repr(spec) if isinstance(spec, str) else str(spec)
         raise InterfaceError(
             f"no interface has the name, address or index {wanted}; there are: {there}"

@@ -250,7 +250,7 @@ class InterfaceChange(NamedTuple):
             result = f"cannot be joined: {self.error.strerror}"
         else:
             result = "joined" if self.is_joined else "left, the interface is gone"
-        return f"{self.membership.group} on {self.interface.name}: {result}"
+        return f"{self.membership.group} on {self.interface.friendly_name}: {result}"
 
 
 HEARD = {

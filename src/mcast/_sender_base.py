@@ -261,7 +261,7 @@ class SenderBase:
 
     def _noted(self, error: OSError, outlet: Outlet) -> OSError:
         if len(self._outlets) > 1:
-            error.add_note(f"out of interface {outlet.interface.name}")
+            error.add_note(f"out of interface {outlet.interface.friendly_name}")
         return error
 
     def _send_by(self, outlet: Outlet, data: Buffer, address: tuple[Address, int]) -> int:
