@@ -100,11 +100,11 @@ def _contest(floor: Any, stack: ExitStack, group: str, size: int) -> Contest:
                 )  # fmt: skip
             got += len(batch)
 
-    def views(receiver: mcast.McastRx) -> Callable[[], None]:
+    def views(receiver: mcast.McastRx, at_once: int) -> Callable[[], None]:
         def receive() -> None:
             got = total = 0
             while got < COUNT:
-                batch = receiver.recv_batch(64)
+                batch = receiver.recv_batch(at_once)
                 for view, length in zip(batch.payloads(), batch.sizes, strict=True):
                     total += length
                     _ = view
@@ -137,8 +137,8 @@ def _contest(floor: Any, stack: ExitStack, group: str, size: int) -> Contest:
             "multicast_expert recvfrom": recvfrom,
             "recv": recv,
             "recv_batch, all fields": all_fields,
-            "recv_batch, views": views(rx),
-            "recv_batch coalesced, views": views(coalescing),
+            "recv_batch, views": views(rx, 64),
+            "recv_batch coalesced, views": views(coalescing, 1024),
         },
         drain,
     )

@@ -166,8 +166,10 @@ def collect(group: str, port: int, count: int, options: dict[str, Any]) -> Itera
     ) as rx:
         yield "ready"
         got: list[mcast.Datagram] = []
+        limits = itertools.cycle([64, 10, 1, 1000])
         while len(got) < count:
-            batch = rx.recv_batch()
+            batch = rx.recv_batch(limit := next(limits))
+            assert 1 <= len(batch) <= limit
             assert batch.total_bytes == sum(map(len, batch.payloads()))
             got += batch
             if len(got) < count:

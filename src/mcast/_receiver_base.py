@@ -46,6 +46,8 @@ _LOOK_EVERY = 0.05
 """Seconds between two looks at what changed, where there is no waiting."""
 _AHEAD = 64
 """How many datagrams `recv` takes from a socket at once, to give them out one by one."""
+_MOST_SEGMENTS = 64
+"""How many datagrams Linux puts together (UDP_GRO_CNT_MAX); a sender in the host may put more."""
 _LARGEST_BATCH = 1024
 """The most datagrams that Linux takes by one call (UIO_MAXIOV)."""
 
@@ -256,6 +258,10 @@ class ReceiverBase:
             return Batch([pending.popleft() for _ in range(limit) if pending])
         loan = self._memory.lend(limit)
         batch = self._take(loan.messages, limit)
+        if batch and len(batch) > limit:  # One message that holds more than was asked for.
+            first = list(batch)
+            self._pending.extend(first[limit:])
+            return Batch(first[:limit])
         if batch:
             loan.user = weakref.ref(batch)
         return batch
@@ -269,13 +275,15 @@ class ReceiverBase:
         while ready:
             taken = ready.popleft()
             try:
-                count = messages.receive(taken.fileno(), limit)
+                # Each message of a coalescing socket may hold so many datagrams.
+                most = max(1, limit // _MOST_SEGMENTS) if taken.is_coalescing else limit
+                count = messages.receive(taken.fileno(), most)
             except OSError:
                 if self._closed:  # By a signal handler, between those two calls.
                     raise ClosedError("the receiver is closed") from None
                 raise
             batch = Batch(received=(messages, taken)) if count else None
-            if count == limit:
+            if count == most:
                 ready.append(taken)
             elif taken.gone:
                 self._sockets.forget_gone(taken)
@@ -372,7 +380,8 @@ class ReceiverBase:
         """Return the sockets' descriptors, none when closed.
 
         There is one socket a family, and more where the system limits the memberships of one. From
-        here on `recv` takes one datagram at a time, so that none waits where no descriptor tells.
+        here on `recv` takes one datagram at a time, so that none waits where no descriptor tells;
+        with `coalesce`, one piece.
         """
         with self._lock:
             if self._closed:
