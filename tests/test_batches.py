@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -227,7 +228,11 @@ def test_a_batch_says_how_many_went(pair: tuple[mcast.McastRx, mcast.McastTx]) -
         tx.send_batch(payloads[2:])
     assert caught.value.errno == errno.EMSGSIZE
     assert tx.send_batch([bytearray(b"5"), memoryview(b"66")]) == 2
-    assert [rx.recv().data for _ in range(5)] == [b"1", b"22", b"3", b"5", b"66"]
+    words = memoryview(array("H", [0x4141] * 3))
+    assert tx.send_batch([b"4444", words, b"22"]) == 3
+    assert tx.send_batch([words, words]) == 2
+    sent = [b"1", b"22", b"3", b"5", b"66", b"4444", b"A" * 6, b"22", b"A" * 6, b"A" * 6]
+    assert [rx.recv().data for _ in sent] == sent
     assert tx.send_batch([]) == 0
     assert tx.send_batch([b"to another"], ("239.255.1.2", rx.port)) == 1
     with pytest.raises(mcast.AddressError):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import TYPE_CHECKING, cast
 
 from mcast_lowlevel import MessageSender, UnsupportedError, segment_size, send_message
 
 from ._addresses import Address, family_of
 from ._outlets import Outlet
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _AT_ONCE = 64
 """How many datagrams are given to the system by one call; so many pieces are cut of one payload."""
@@ -43,7 +47,7 @@ class BatchSender:
         self._largest_segment = 0 if mtu is None else mtu - _HEADERS[self._family]
         """What is larger is not cut, for it does not fit into a packet (0: nothing is)."""
 
-    def send(self, payloads: list[bytes]) -> int:
+    def send(self, payloads: list[Buffer]) -> int:
         """Return how many were sent: all, or those before one that fails; raises if none was."""
         sent = 0
         while sent < len(payloads):
@@ -55,16 +59,19 @@ class BatchSender:
                 break
         return sent
 
-    def _send_some(self, payloads: list[bytes]) -> int:
+    def _send_some(self, payloads: list[Buffer]) -> int:
         """Send some datagrams by one system call, and return how many went."""
-        size = len(payloads[0])
+        size = len(cast("bytes", payloads[0]))
         if 0 < size <= self._largest_segment:
             some = payloads[: _LARGEST_WHOLE[self._family] // size]
-            sizes = list(map(len, some))
+            sizes = list(map(len, cast("list[bytes]", some)))
             last = sizes.pop()
-            if 0 < last <= size and sizes and sizes == [size] * len(sizes):
+            whole = b"".join(some)
+            # Nothing has fewer bytes than elements: if all have as many, each one has.
+            are_bytes = len(whole) == size * len(sizes) + last
+            if are_bytes and 0 < last <= size and sizes and sizes == [size] * len(sizes):
                 try:
-                    self._send_whole(b"".join(some), size)
+                    self._send_whole(whole, size)
                 except OSError as error:
                     if error.errno not in _NO_SEGMENTS:
                         raise

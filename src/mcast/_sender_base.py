@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeAlias
 
 from mcast_lowlevel import (
     OPENING_ADVICE,
@@ -80,6 +80,10 @@ _MOVED = (errno.ENODEV, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
 _KEPT_SENDERS = 16
 """For how many addresses `send_batch` keeps its memory."""
 _NO_GROUP = "no group was given at construction: use sendto(data, (group, port))"
+
+
+def _size(data: Buffer) -> int:
+    return memoryview(data).nbytes
 
 
 class SenderBase:
@@ -181,18 +185,16 @@ class SenderBase:
 
     def _plan_batch(
         self, payloads: Iterable[Buffer], address: Destination | None
-    ) -> tuple[list[bytes], Sequence[Outlet], tuple[Address, int] | None]:
+    ) -> tuple[list[Buffer], Sequence[Outlet], tuple[Address, int] | None]:
         """Return the payloads, what they go out of, and where to; None for the sender's group."""
-        given = list(payloads)
-        are_bytes = list(map(type, given)) == [bytes] * len(given)
-        listed = cast("list[bytes]", given) if are_bytes else list(map(bytes, given))
+        listed = list(payloads)
         if address is None:
             return listed, self._outlets, None
         return listed, *self._addressed(address)
 
-    def _raise_unsent(self, failures: list[OSError], listed: list[bytes]) -> None:
+    def _raise_unsent(self, failures: list[OSError], listed: list[Buffer]) -> None:
         if failures:
-            self._explain(failures[0], max(listed, key=len))
+            self._explain(failures[0], max(listed, key=_size))
             raise failures[0]
 
     def _addressed(self, address: Destination) -> tuple[Sequence[Outlet], tuple[Address, int]]:
@@ -204,7 +206,7 @@ class SenderBase:
         return outlets, (group.address, port)
 
     def _send_all(
-        self, outlet: Outlet, payloads: list[bytes], to: tuple[Address, int] | None
+        self, outlet: Outlet, payloads: list[Buffer], to: tuple[Address, int] | None
     ) -> int:
         with self._sending:
             try:

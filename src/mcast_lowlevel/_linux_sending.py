@@ -9,7 +9,7 @@ import socket
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ._linux_ffi import ffi, lib
 from ._records import Sockname
@@ -65,7 +65,7 @@ class MessageSender:
     def send(
         self,
         sockfd: int,
-        payloads: Sequence[bytes],
+        payloads: Sequence[Buffer],
         name: bytes = b"",
         control: tuple[int, int, bytes] | None = None,
     ) -> int:
@@ -75,18 +75,22 @@ class MessageSender:
         ancillary data as `socket.sendmsg` takes it. There are `capacity` payloads at most, and
         at least one. Raises `OSError` with the system's errno if the first cannot be sent.
         """
-        sizes = list(map(len, payloads))
+        joined = b"".join(payloads)
+        sizes = list(map(len, cast("Sequence[bytes]", payloads)))
+        if sum(sizes) != len(joined):  # Some have elements of several bytes.
+            sizes = [memoryview(payload).nbytes for payload in payloads]
         if max(sizes) > _LARGEST:
             fitting = next(number for number, size in enumerate(sizes) if size > _LARGEST)
             if fitting == 0:
                 raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
-            payloads, sizes = payloads[:fitting], sizes[:fitting]
-        self._memory[: sum(sizes)] = b"".join(payloads)
+            sizes = sizes[:fitting]
+            joined = joined[: sum(sizes)]
+        self._memory[: len(joined)] = joined
         if sizes != self._sizes:
             self._lay_out(sizes)
         if (name, control) != self._addressed:
             self._address(name, control)
-        count = lib.sendmmsg(sockfd, self._headers, len(payloads), 0)
+        count = lib.sendmmsg(sockfd, self._headers, len(sizes), 0)
         if count < 0:
             raise OSError(ffi.errno, os.strerror(ffi.errno))
         return count

@@ -235,7 +235,7 @@ class MessageSender:
     def send(
         self,
         sockfd: int,
-        payloads: Sequence[bytes],
+        payloads: Sequence[Buffer],
         name: bytes = b"",
         control: tuple[int, int, bytes] | None = None,
     ) -> int:
