@@ -288,23 +288,7 @@ def test_a_full_send_buffer_is_awaited(
 ) -> None:
     """Where the system has no room, sending waits without a loss, and other tasks run."""
     alice, bob = two_hosts
-    alice.run(
-        "tc",
-        *[
-            "qdisc",
-            "add",
-            "dev",
-            "eth0",
-            "root",
-            "tbf",
-            "rate",
-            "2mbit",
-            "burst",
-            "5kb",
-            "latency",
-            "60s",
-        ],
-    )
+    slow_down(alice, "2mbit")
     with bob.start(count_until, group4, port, 100) as receiver:
         assert receiver.next() == "ready"
         with alice.start(fill_and_wait, group4, port) as sender:
@@ -319,23 +303,7 @@ def test_a_sender_closes_while_another_task_waits(
 ) -> None:
     """Who waits for room gets `ClosedError`."""
     alice, _ = two_hosts
-    alice.run(
-        "tc",
-        *[
-            "qdisc",
-            "add",
-            "dev",
-            "eth0",
-            "root",
-            "tbf",
-            "rate",
-            "1kbit",
-            "burst",
-            "2kb",
-            "latency",
-            "600s",
-        ],
-    )
+    slow_down(alice, "1kbit")
     assert alice.call(close_while_waiting, group4, port) == "ClosedError"
 
 

@@ -18,7 +18,14 @@ from ._datagram import Datagram
 from ._errors import ClosedError
 from ._interfaces import InterfaceLike
 from ._outlets import Outlet
-from ._receiver_base import DEFAULT, Default, ReceiverBase, parse_limit, parse_timeout
+from ._receiver_base import (
+    DEFAULT,
+    LONGEST_WAIT,
+    Default,
+    ReceiverBase,
+    parse_limit,
+    parse_timeout,
+)
 from ._sender_base import Destination, SenderBase
 
 if TYPE_CHECKING:
@@ -26,8 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LONGEST_WAIT = 86400.0
-"""Seconds that a thread waits at once."""
 _LOOK_AGAIN = 0.1
 """Seconds after which a thread looks again whether the sender was closed."""
 _IN_A_ROW = 64
@@ -123,8 +128,6 @@ class AsyncMcastRx(ReceiverBase):
 
     def _take_now(self, take: Callable[[], T | None]) -> T | None:
         """Return what `take` gives without waiting, and follow the machine's interfaces."""
-        if self._closed:
-            raise ClosedError("the receiver is closed")
         self._look_now_and_then(time.monotonic())
         taken = take()
         while not taken and (self._ready or self._wait(0)):
@@ -157,7 +160,7 @@ class AsyncMcastRx(ReceiverBase):
     def _wait_in_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait once; who waited may be cancelled by then, and the next one is woken by it."""
         with contextlib.suppress(ClosedError):
-            self._wait(_LONGEST_WAIT)
+            self._wait(LONGEST_WAIT)
         self._thread = None
         with contextlib.suppress(RuntimeError):  # The loop is closed.
             loop.call_soon_threadsafe(self._wake)
@@ -183,8 +186,7 @@ class AsyncMcastRx(ReceiverBase):
 
     def __aiter__(self) -> Self:
         """Return the iterator, which ends when the receiver is closed; `ClosedError` if it is."""
-        if self._closed:
-            raise ClosedError("the receiver is closed")
+        self._require_open()
         return self
 
     async def __anext__(self) -> Datagram:
@@ -198,8 +200,7 @@ class AsyncMcastRx(ReceiverBase):
 
     async def __aenter__(self) -> Self:
         """Return the receiver; `ClosedError` when closed."""
-        if self._closed:
-            raise ClosedError("the receiver is closed")
+        self._require_open()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -231,8 +232,6 @@ class AsyncMcastTx(SenderBase):
     def _send_single(self, data: Buffer) -> int:
         try:
             return self._send(data)
-        except BlockingIOError:
-            raise
         except OSError as error:
             return self._send_despite(error, data)
 
@@ -251,9 +250,7 @@ class AsyncMcastTx(SenderBase):
                 sent = await self._when_there_is_room(partial(self._send_by, outlet, data, to))
             except OSError as error:
                 failures.append(self._noted(error, outlet))
-        if failures:
-            self._explain(failures[0], data)
-            raise failures[0]
+        self._raise_unsent(failures, [data])
         return sent
 
     async def send_batch(

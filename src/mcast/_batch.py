@@ -10,7 +10,7 @@ from mcast_lowlevel import MessageBatch, Part
 
 from ._datagram import Datagram
 from ._group_socket import GroupSocket
-from ._stories import Story
+from ._stories import Story, Verdict
 
 _new_tuple = cast(
     "Callable[[type[Datagram], Iterable[object]], Datagram]", cast(Any, tuple).__new__
@@ -25,7 +25,7 @@ class Batch(Sequence[Datagram]):
     `payloads` gives them without a copy. It is the receiver's to make.
     """
 
-    __slots__ = ("__weakref__", "_datagrams", "_messages", "_parts", "_sizes", "_stories")
+    __slots__ = ("__weakref__", "_book", "_datagrams", "_messages", "_parts", "_sizes", "_verdicts")
 
     def __init__(
         self,
@@ -41,11 +41,12 @@ class Batch(Sequence[Datagram]):
             return
         messages, carrier = received
         self._messages = messages
-        self._stories = carrier.stories
+        self._book = carrier.stories
+        self._verdicts: Sequence[Verdict] | None = None
         self._sizes = messages.sizes()
         if carrier.hears_only_joined and not carrier.is_coalescing:
             return
-        verdicts = carrier.stories.judge(messages, carrier.joined)
+        self._verdicts = verdicts = self._book.judge(messages, carrier.joined)
         if all(verdicts) and not carrier.is_coalescing:
             return
         self._parts = [
@@ -97,7 +98,9 @@ class Batch(Sequence[Datagram]):
         messages = self._messages
         if messages is None or not self._sizes:
             return []
-        stories: Sequence[Story] = self._stories.read(messages)
+        # Where some are unwanted, only the stories of the parts are used.
+        judged = cast("Sequence[Story] | None", self._verdicts)
+        stories = self._book.read(messages) if judged is None else judged
         times: Sequence[int] = messages.times()
         if self._parts is None:
             copies = messages.copies(self._sizes)

@@ -64,12 +64,8 @@ class BatchSender:
         size = len(cast("bytes", payloads[0]))
         if 0 < size <= self._largest_segment:
             some = payloads[: _LARGEST_WHOLE[self._family] // size]
-            sizes = list(map(len, cast("list[bytes]", some)))
-            last = sizes.pop()
-            whole = b"".join(some)
-            # Nothing has fewer bytes than elements: if all have as many, each one has.
-            are_bytes = len(whole) == size * len(sizes) + last
-            if are_bytes and 0 < last <= size and sizes and sizes == [size] * len(sizes):
+            whole = _joined(some, size)
+            if whole:
                 try:
                     self._send_whole(whole, size)
                 except OSError as error:
@@ -89,3 +85,17 @@ class BatchSender:
             info = [] if self._packet_info is None else [self._packet_info]
             self._ancillary = {size: [segment_size(self._family, size), *info]}
         send_message(self._socket, whole, self._ancillary[size], self._sockaddr)
+
+
+def _joined(payloads: list[Buffer], size: int) -> bytes:
+    """Return several payloads in one piece, nothing unless it can be cut by `size` again.
+
+    All but the last are of that size then, and the last is not larger.
+    """
+    sizes = list(map(len, cast("list[bytes]", payloads)))
+    last = sizes.pop()
+    if not (0 < last <= size and sizes and sizes == [size] * len(sizes)):
+        return b""
+    whole = b"".join(payloads)
+    # Nothing has fewer bytes than elements: if all have as many, each one has.
+    return whole if len(whole) == size * len(sizes) + last else b""

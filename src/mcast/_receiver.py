@@ -10,12 +10,9 @@ from typing import Self, TypeVar
 from ._batch import Batch
 from ._datagram import Datagram
 from ._errors import ClosedError
-from ._receiver_base import DEFAULT, Default, ReceiverBase, parse_limit, parse_timeout
+from ._receiver_base import DEFAULT, LONGEST_WAIT, Default, ReceiverBase, parse_limit, parse_timeout
 
 T = TypeVar("T")
-
-_LONGEST_WAIT = 86400.0
-"""Seconds. The system takes no wait of any length at once: 24.8 days are too long for poll(2)."""
 
 
 class McastRx(ReceiverBase):
@@ -70,7 +67,7 @@ class McastRx(ReceiverBase):
                     return taken
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is None or left > 0:
-                    self._wait(min(left or _LONGEST_WAIT, _LONGEST_WAIT))
+                    self._wait(min(left or LONGEST_WAIT, LONGEST_WAIT))
                 elif self._ready or not self._wait(0):
                     if timeout == 0:
                         raise BlockingIOError(errno.EAGAIN, "no datagram is waiting")
@@ -84,8 +81,7 @@ class McastRx(ReceiverBase):
 
         It raises `TimeoutError` as `recv` does. Raises `ClosedError` when closed already.
         """
-        if self._closed:
-            raise ClosedError("the receiver is closed")
+        self._require_open()
         return self._datagrams()
 
     def _datagrams(self) -> Iterator[Datagram]:
@@ -98,8 +94,7 @@ class McastRx(ReceiverBase):
 
     def __enter__(self) -> Self:
         """Return the receiver; `ClosedError` when closed."""
-        if self._closed:
-            raise ClosedError("the receiver is closed")
+        self._require_open()
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -36,10 +36,14 @@ _log = logging.getLogger("mcast")
 
 
 class Default(enum.Enum):
+    """Default stands for the receiver's own timeout where None is one itself."""
+
     TIMEOUT = enum.auto()
 
 
 DEFAULT: Final = Default.TIMEOUT
+LONGEST_WAIT = 86400.0
+"""Seconds. The system takes no wait of any length at once: 24.8 days are too long for poll(2)."""
 _SKIPPED_AT_ONCE = 1024
 """How many unwanted datagrams are passed over between two looks at the clock."""
 _LOOK_EVERY = 0.05
@@ -53,6 +57,7 @@ _LARGEST_BATCH = 1024
 
 
 def parse_timeout(timeout: float | None) -> float | None:
+    """Return a timeout in seconds; `ValueError` for less than 0."""
     if timeout is not None and not timeout >= 0:  # Nor is NaN.
         raise ValueError(f"a timeout of {timeout} s is not 0 or more: None waits for ever")
     return timeout
@@ -164,8 +169,7 @@ class ReceiverBase:
         chosen = choose_interfaces(interface) if named else self._interfaces
         (request,) = plan_joins([group], chosen, sources, named=named)
         with self._lock:
-            if self._closed:
-                raise ClosedError("the receiver is closed")
+            self._require_open()
             (membership,) = self._join([request], all_required=named or self._named)
             return membership
 
@@ -230,7 +234,13 @@ class ReceiverBase:
         if closing in self._ready:
             self._ready.remove(closing)
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the receiver is closed")
+
     def _group_left(self) -> None:
+        if not self._pending:  # Nearly always, and there may be thousands to leave.
+            return
         joined = {key for item in self._sockets for key in item.joined}
         self._pending = deque(
             item for item in self._pending if (item.group.packed, item.interface.index) in joined
@@ -268,8 +278,7 @@ class ReceiverBase:
 
     def _take(self, messages: MessageBatch, limit: int) -> Batch | None:
         """Return what is here now, of the ready sockets in turn; empty to be asked again."""
-        if self._closed:
-            raise ClosedError("the receiver is closed")
+        self._require_open()
         ready = self._ready
         skipped = 0
         while ready:
@@ -363,8 +372,7 @@ class ReceiverBase:
         ``net.core.rmem_max`` (socket(7)). Raises `ClosedError`.
         """
         with self._lock:
-            if self._closed:
-                raise ClosedError("the receiver is closed")
+            self._require_open()
             return self._sockets.receive_buffer
 
     @property

@@ -54,11 +54,6 @@ class McastTx(SenderBase):
         all; the least number is returned, and an interface that sends nothing raises at the end.
         """
         listed, outlets, destination = self._plan_batch(payloads, address)
-        if len(outlets) == 1 and listed:
-            try:
-                return self._send_all(outlets[0], listed, destination)
-            except OSError as error:
-                self._raise_unsent([error], listed)
         counts: list[int] = []
         failures: list[OSError] = []
         for outlet in list(outlets):

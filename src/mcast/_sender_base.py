@@ -250,15 +250,13 @@ class SenderBase:
         self, outlets: Sequence[Outlet], data: Buffer, address: tuple[Address, int]
     ) -> int:
         sent = 0
-        failure: OSError | None = None
+        failures: list[OSError] = []
         for outlet in list(outlets):
             try:
                 sent = self._send_by(outlet, data, address)
             except OSError as error:
-                failure = failure or self._noted(error, outlet)
-        if failure is not None:
-            self._explain(failure, data)
-            raise failure
+                failures.append(self._noted(error, outlet))
+        self._raise_unsent(failures, [data])
         return sent
 
     def _noted(self, error: OSError, outlet: Outlet) -> OSError:

@@ -141,19 +141,12 @@ class GroupSockets:
 
         Raises `OSError` for what the system refuses, and has changed nothing then.
         """
-        sockfd, index, group = joined.carrier.fileno(), joined.interface.index, joined.group
         added, gone = sources - joined.sources, joined.sources - sources
         with advised(MEMBERSHIP_ADVICE):
             if joined.mode is FilterMode.EXCLUDE and len(added) + len(gone) == 1:
-                for source in added:
-                    block_source(sockfd, index, group, source)
-                for source in gone:
-                    unblock_source(sockfd, index, group, source)
+                _change_one_by_one(joined, added, gone)
             elif added or gone:
-                try:
-                    set_source_filter(sockfd, index, group, joined.mode, tuple(sources))
-                except UnsupportedError:
-                    _change_one_by_one(joined, added, gone)
+                _set_filter(joined, sources, added, gone)
         joined.sources = set(sources)
 
     def _binding(self, group: Address, interface: Interface) -> Binding:
@@ -259,24 +252,30 @@ def _request_join(joined: JoinedGroup) -> None:
             filtered = 1
         if len(joined.sources) > filtered:
             try:
-                _set_further_sources(joined, filtered)
+                _set_filter(joined, joined.sources, list(joined.sources)[filtered:], ())
             except OSError:
                 leave_group(sockfd, index, group)
                 raise
 
 
-def _set_further_sources(joined: JoinedGroup, already: int) -> None:
+def _set_filter(
+    joined: JoinedGroup,
+    sources: Iterable[Address],
+    added: Iterable[Address],
+    gone: Iterable[Address],
+) -> None:
+    """Set the sources, by one call where the system takes a filter as a whole."""
     sockfd, index, group = joined.carrier.fileno(), joined.interface.index, joined.group
     try:
-        set_source_filter(sockfd, index, group, joined.mode, tuple(joined.sources))
+        set_source_filter(sockfd, index, group, joined.mode, tuple(sources))
     except UnsupportedError:
-        _change_one_by_one(joined, list(joined.sources)[already:], ())
+        _change_one_by_one(joined, added, gone)
 
 
 def _change_one_by_one(
     joined: JoinedGroup, added: Iterable[Address], gone: Iterable[Address]
 ) -> None:
-    """Change the sources where the system takes no filter as a whole; all of them or none."""
+    """Change sources singly, all of them or none."""
     sockfd, index, group = joined.carrier.fileno(), joined.interface.index, joined.group
     add, remove = join_source_group, leave_source_group
     if joined.mode is FilterMode.EXCLUDE:

@@ -69,20 +69,19 @@ class StoryBook:
         if None in found:
             if len(self._verdicts) >= _KNOWN_STORIES:
                 self._verdicts.clear()
-            found = [
-                self._judge_one(key, messages.message(number), joined)
-                for number, key in enumerate(keys)
-            ]
+            for number, key in enumerate(keys):
+                if key not in self._verdicts:
+                    self._judge_one(key, messages.message(number), joined)
+            found = list(map(self._verdicts.get, keys))
         return cast("list[Verdict]", found)
 
     def _judge_one(
         self, key: bytes, message: Message, joined: Container[tuple[bytes, int]]
-    ) -> Verdict:
+    ) -> None:
         verdict: Verdict = UNWANTED
         if (message.destination, message.interface_index) in joined:
             verdict = self._stories.get(key) or self._learn(key, message)
         self._verdicts[key] = verdict
-        return verdict
 
     def _learn(self, key: bytes, message: Message) -> Story:
         if len(self._stories) >= _KNOWN_STORIES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
@@ -210,9 +210,9 @@ def keep_after_reset(sockfd: int) -> None:
     """Do nothing: a datagram that found no receiver is no error of a Linux receiver."""
 
 
-def multicast_interface(family: AddressFamily, index: int) -> Sequence[int | Struct]:
-    """Return the values that choose an interface to send from, the best first."""
-    return [index if family == _IPV6 else IpMreqn(IPv4Address(0), IPv4Address(0), index)]
+def multicast_interface(family: AddressFamily, index: int) -> Iterator[int | Struct]:
+    """Yield the values that choose an interface to send from, the best first."""
+    yield index if family == _IPV6 else IpMreqn(IPv4Address(0), IPv4Address(0), index)
 
 
 def other_request(

@@ -88,7 +88,6 @@ class MessageBatch:
         self.capacity = capacity
         data_start = capacity * _META_STRIDE
         self._starts = range(data_start, data_start + capacity * _DATA_STRIDE, _DATA_STRIDE)
-        self._first = data_start
         self._memory = mmap.mmap(-1, data_start + capacity * _DATA_STRIDE)
         self._base: Any = ffi.from_buffer(self._memory)
         self._iovecs: Any = ffi.new("struct iovec[]", capacity)
@@ -156,7 +155,7 @@ class MessageBatch:
     def _cut(self, memory: Any, sizes: Sequence[int]) -> Sequence[Any]:
         count = self._count
         if count == 1:
-            return (memory[self._first : self._first + sizes[0]],)
+            return (memory[self._starts.start : self._starts.start + sizes[0]],)
         if sizes.count(sizes[0]) == count:  # By one call: a third of the time is saved.
             return _cutter(self._starts[:count], sizes[0])(memory)
         return [

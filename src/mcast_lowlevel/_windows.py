@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -166,16 +166,16 @@ def other_request(
     return Option(_LEVELS[_IPV4], _constant(ipv4), "struct"), struct
 
 
-def multicast_interface(family: AddressFamily, index: int) -> Sequence[int]:
-    """Return the values that choose an interface to send from, the best first."""
+def multicast_interface(family: AddressFamily, index: int) -> Iterator[int]:
+    """Yield the values that choose an interface to send from, the best first."""
     if family == _IPV6:
-        return [index]
+        yield index
+        return
     # 0.0.0.index in network byte order, or an address of it.
-    values = [socket.htonl(index)]
+    yield socket.htonl(index)
     address = _ipv4_address(index)
     if address is not None:
-        values.append(int.from_bytes(address.packed, "little"))
-    return values
+        yield int.from_bytes(address.packed, "little")
 
 
 def _ipv4_address(index: int) -> IPv4Address | None:
