@@ -1,4 +1,8 @@
-"""The errors that do not come from the operating system."""
+"""The errors: those that do not come from the operating system, and how to make one that does."""
+
+from __future__ import annotations
+
+import os
 
 
 class McastError(Exception):
@@ -7,3 +11,8 @@ class McastError(Exception):
 
 class UnsupportedError(McastError):
     """The platform does not offer the feature; the message names both."""
+
+
+def system_error(number: int) -> OSError:
+    """Return the error of that errno, with the C library's words."""
+    return OSError(number, os.strerror(number))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ._errors import system_error
 from ._records import Ifaddr, SockaddrLink
 from ._structs import Structs
 from ._values import Sockaddr
@@ -46,7 +47,7 @@ def getifaddrs(
 
     head = ffi.new("struct ifaddrs **")
     if library.getifaddrs(head) != 0:
-        raise OSError(ffi.errno, os.strerror(ffi.errno))
+        raise system_error(ffi.errno)
     first = cast(Any, head[0])
     try:
         found: list[Ifaddr] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,6 +11,7 @@ from socket import AddressFamily
 from typing import Any, Final, cast
 
 from . import _getifaddrs, _netlink
+from ._errors import system_error
 from ._linux_ffi import ffi, lib
 from ._linux_messages import MessageBatch
 from ._linux_sending import MessageSender, send_message
@@ -159,7 +159,7 @@ _FLAGS: Final = {
 
 def last_error() -> OSError:
     """Return the failure of the C call just made in this thread."""
-    return OSError(ffi.errno, os.strerror(ffi.errno))
+    return system_error(ffi.errno)
 
 
 def getifaddrs() -> list[Ifaddr]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import mmap
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, cast
 
+from ._control import ControlReader, PacketInfo, Time
+from ._errors import system_error
 from ._linux_ffi import ffi, lib
 from ._records import Message, Part
 
@@ -29,34 +30,32 @@ _META_STRIDE: Final = 192
 
 _CMSGHDR: Final = ffi.typeof("struct cmsghdr *")
 _CMSGHDR_SIZE: Final = ffi.sizeof("struct cmsghdr")
-_TIMESPEC: Final = ffi.typeof("struct timespec *")
 _TIME_END: Final = _CMSGHDR_SIZE + ffi.sizeof("struct timespec")
-_INT: Final = ffi.typeof("int *")
 _LONG: Final = ffi.sizeof("long")
-_WORD: Final = ffi.sizeof("size_t")
 _HEADER_SIZE: Final = ffi.sizeof("struct mmsghdr")
 _LENGTH_OFFSET: Final = ffi.offsetof("struct mmsghdr", "msg_len")
 
-# Which ancillary data carries packet information, and its fields: address, interface index.
-_PACKET_INFO: Final = {
-    (_constant("IPPROTO_IP"), _constant("IP_PKTINFO")): (
-        ffi.typeof("struct in_pktinfo *"),
-        "ipi_addr",
-        "ipi_ifindex",
-    ),
-    (_constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO")): (
-        ffi.typeof("struct in6_pktinfo *"),
-        "ipi6_addr",
-        "ipi6_ifindex",
-    ),
-}
-_HOP_LIMIT: Final = (
-    (_constant("IPPROTO_IP"), _constant("IP_TTL")),
-    (_constant("IPPROTO_IPV6"), _constant("IPV6_HOPLIMIT")),
-)
 # What SCM_TIMESTAMPNS is defined as, too.
 _TIMESTAMP: Final = (_constant("SOL_SOCKET"), _constant("SO_TIMESTAMPNS"))
-_SEGMENT: Final = (_constant("IPPROTO_UDP"), _constant("UDP_GRO"))
+_READER: Final = ControlReader(
+    ffi=ffi,
+    header=_CMSGHDR,
+    alignment=ffi.sizeof("size_t"),
+    packet_info={
+        (_constant("IPPROTO_IP"), _constant("IP_PKTINFO")): PacketInfo(
+            ffi.typeof("struct in_pktinfo *"), "ipi_addr", "ipi_ifindex"
+        ),
+        (_constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO")): PacketInfo(
+            ffi.typeof("struct in6_pktinfo *"), "ipi6_addr", "ipi6_ifindex"
+        ),
+    },
+    hop_limits={
+        (_constant("IPPROTO_IP"), _constant("IP_TTL")),
+        (_constant("IPPROTO_IPV6"), _constant("IPV6_HOPLIMIT")),
+    },
+    times={_TIMESTAMP: Time(ffi.typeof("struct timespec *"), "tv_sec", "tv_nsec", 1)},
+    segment_sizes={(_constant("IPPROTO_UDP"), _constant("UDP_GRO"))},
+)
 
 _TIME_HEADER: Final = bytes(
     ffi.buffer(
@@ -126,7 +125,7 @@ class MessageBatch:
         if count < 0:
             if ffi.errno in _NO_MESSAGE:
                 return 0
-            raise OSError(ffi.errno, os.strerror(ffi.errno))
+            raise system_error(ffi.errno)
         self._count = count
         return count
 
@@ -218,35 +217,8 @@ class MessageBatch:
         """Return what is told of one of the datagrams."""
         header = self._headers[number].msg_hdr
         control = self._base + number * _META_STRIDE
-        name = control + _CONTROL_SIZE
-        destination, interface_index, hop_limit, timestamp_ns, segment_size = b"", 0, 0, 0, 0
-        end = header.msg_controllen
-        position = 0
-        while position + _CMSGHDR_SIZE <= end:
-            cmsghdr: Any = ffi.cast(_CMSGHDR, control + position)
-            content = control + position + _CMSGHDR_SIZE
-            kind = (cmsghdr.cmsg_level, cmsghdr.cmsg_type)
-            if kind in _PACKET_INFO:
-                ctype, address, index = _PACKET_INFO[kind]
-                info: Any = ffi.cast(ctype, content)
-                field: Any = ffi.buffer(ffi.addressof(info, address))
-                destination, interface_index = field[:], getattr(info, index)
-            elif kind == _TIMESTAMP:
-                time: Any = ffi.cast(_TIMESPEC, content)
-                timestamp_ns = time.tv_sec * 1_000_000_000 + time.tv_nsec
-            elif kind in _HOP_LIMIT:
-                hop_limit = cast(Any, ffi.cast(_INT, content))[0]
-            elif kind == _SEGMENT:
-                segment_size = cast(Any, ffi.cast(_INT, content))[0]
-            position += (cmsghdr.cmsg_len + _WORD - 1) & -_WORD
-        return Message(
-            name=ffi.buffer(name, header.msg_namelen)[:],
-            destination=destination,
-            interface_index=interface_index,
-            hop_limit=hop_limit,
-            timestamp_ns=timestamp_ns,
-            segment_size=segment_size,
-        )
+        name = ffi.buffer(control + _CONTROL_SIZE, header.msg_namelen)[:]
+        return _READER.read(name, control, header.msg_controllen)
 
 
 @lru_cache(maxsize=256)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import mmap
-import os
 import socket
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ._errors import system_error
 from ._linux_ffi import ffi, lib
 from ._records import Sockname
 
@@ -82,7 +82,7 @@ class MessageSender:
         if max(sizes) > _LARGEST:
             fitting = next(number for number, size in enumerate(sizes) if size > _LARGEST)
             if fitting == 0:
-                raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+                raise system_error(errno.EMSGSIZE)
             sizes = sizes[:fitting]
             joined = joined[: sum(sizes)]
         self._memory[: len(joined)] = joined
@@ -92,7 +92,7 @@ class MessageSender:
             self._address(name, control)
         count = lib.sendmmsg(sockfd, self._headers, len(sizes), 0)
         if count < 0:
-            raise OSError(ffi.errno, os.strerror(ffi.errno))
+            raise system_error(ffi.errno)
         return count
 
     def _lay_out(self, sizes: list[int]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ._errors import system_error
 from ._linux_ffi import ffi
 from ._records import AddressRecord, LinkChanges
 
@@ -256,7 +257,7 @@ def _headers(received: bytes) -> Iterator[tuple[int, int, int]]:
         if header.nlmsg_type == _ERROR:
             error = _at("struct nlmsgerr *", memory, position + header_size).error
             if error:  # 0 acknowledges a request.
-                raise OSError(-error, os.strerror(-error))
+                raise system_error(-error)
         yield header.nlmsg_type, position + header_size, header.nlmsg_len - header_size
         position += _aligned(header.nlmsg_len)
 

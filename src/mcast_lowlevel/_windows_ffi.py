@@ -10,6 +10,21 @@ from ._windows_types import HelperLibrary, WinsockLibrary
 __all__ = ["ffi", "helper", "last_error", "lib", "system_error"]
 
 
+class _Late:
+    """_Late is a library that is opened when a function of it is first called.
+
+    So the modules about Windows can be imported, and their logic be tested, on any system.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(ffi.dlopen(self._name), name)
+        setattr(self, name, function)
+        return function
+
+
 def system_error(code: int) -> OSError:
     """Return the error of that number, with the system's words: `winerror` is the number."""
     return OSError(0, _words(code), None, code)
@@ -26,5 +41,5 @@ def last_error() -> OSError:
     return OSError(0, words.strip(), None, code)
 
 
-lib = cast("WinsockLibrary", ffi.dlopen("ws2_32.dll"))
-helper = cast("HelperLibrary", ffi.dlopen("iphlpapi.dll"))
+lib = cast("WinsockLibrary", _Late("ws2_32.dll"))
+helper = cast("HelperLibrary", _Late("iphlpapi.dll"))
