@@ -143,6 +143,11 @@ class Host:
         """Run each line as an argument list of ``ip``, all in one process."""
         self.run("ip", "-batch", "-", text="\n".join(lines) + "\n")
 
+    def slow_down(self, interface: str, rate: str) -> None:
+        """Let an interface send no faster than `rate`, and keep what waits for that."""
+        limits = ["rate", rate, "burst", "5kb", "latency", "600s"]
+        self.run("tc", "qdisc", "add", "dev", interface, "root", "tbf", *limits)
+
     def address(self, interface: str, family: str, scope: str = "global") -> str:
         """Return the interface's first address of ``inet`` or ``inet6``."""
         (record,) = self.ip("address", "show", "dev", interface)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import shutil
 import signal
 import sys
 import threading
@@ -17,7 +16,6 @@ import uvloop
 
 import mcast
 from tests.hosts import ROOT, TIMEOUT, Host
-from tests.skipping import skip_unless_ci
 from tests.test_end_to_end import send
 
 T = TypeVar("T")
@@ -246,14 +244,6 @@ def test_a_busy_receiver_lets_others_run(run: Run[None], group4: str) -> None:
     run(main())
 
 
-def slow_down(host: Host, rate: str) -> None:
-    """Let eth0 send no faster than `rate`, and keep what waits for that."""
-    if shutil.which("tc") is None:
-        skip_unless_ci("tc is missing: install iproute2")
-    limits = ["rate", rate, "burst", "5kb", "latency", "600s"]
-    host.run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", *limits)
-
-
 def fill_and_wait(group: str, port: int) -> Iterator[Any]:
     """Send more than the buffer holds over a slow interface; yield how it went."""
 
@@ -288,7 +278,7 @@ def test_a_full_send_buffer_is_awaited(
 ) -> None:
     """Where the system has no room, sending waits without a loss, and other tasks run."""
     alice, bob = two_hosts
-    slow_down(alice, "2mbit")
+    alice.slow_down("eth0", "2mbit")
     with bob.start(count_until, group4, port, 100) as receiver:
         assert receiver.next() == "ready"
         with alice.start(fill_and_wait, group4, port) as sender:
@@ -303,7 +293,7 @@ def test_a_sender_closes_while_another_task_waits(
 ) -> None:
     """Who waits for room gets `ClosedError`."""
     alice, _ = two_hosts
-    slow_down(alice, "1kbit")
+    alice.slow_down("eth0", "1kbit")
     assert alice.call(close_while_waiting, group4, port) == "ClosedError"
 
 

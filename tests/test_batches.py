@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import signal
 import threading
 from array import array
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mcast
-from tests.hosts import TIMEOUT, Network
+from tests.hosts import TIMEOUT, Host, Network
 
 
 @pytest.fixture
@@ -240,6 +241,34 @@ def test_a_batch_says_how_many_went(pair: tuple[mcast.McastRx, mcast.McastTx]) -
     tx.close()
     with pytest.raises(mcast.ClosedError):
         tx.send_batch([b"7"])
+
+
+def send_through_signals(group: str, port: int, sizes: list[int]) -> list[int]:
+    """Return how many of a batch went while a timer interrupts the waiting, and how often it did."""
+    interruptions = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal interruptions
+        interruptions += 1
+
+    signal.signal(signal.SIGALRM, interrupt)
+    with mcast.McastTx(group, port, interface="eth0", send_buffer=20_000) as tx:
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        sent = tx.send_batch([bytes(size) for size in sizes])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return [sent, interruptions]
+
+
+@pytest.mark.parametrize("sizes", [[1000] * 100, list(range(1000, 1100))])
+def test_signals_do_not_end_a_batch(
+    two_hosts: tuple[Host, Host], group4: str, port: int, sizes: list[int]
+) -> None:
+    """A signal's handler runs while the send buffer is full, and sending goes on (PEP 475)."""
+    alice, _ = two_hosts
+    alice.slow_down("eth0", "2mbit")
+    sent, interruptions = alice.call(send_through_signals, group4, port, sizes)
+    assert sent == 100
+    assert interruptions > 0
 
 
 def test_a_batch_without_a_group_is_refused() -> None:

@@ -53,6 +53,8 @@ class BatchSender:
         while sent < len(payloads):
             try:
                 sent += self._send_some(payloads[sent : sent + _AT_ONCE])
+            except InterruptedError:  # By a signal, whose handler has been called (PEP 475).
+                continue
             except OSError:
                 if sent == 0:
                     raise
