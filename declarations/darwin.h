@@ -330,6 +330,7 @@ int getsourcefilter(int s, uint32_t interface, struct sockaddr *group, socklen_t
 #define RTM_VERSION 5
 #define RTM_GET 4
 #define RTM_NEWADDR 12
+#define RTM_DELADDR 13
 #define RTM_IFINFO 14
 #define RTF_UP 1
 #define RTF_GATEWAY 2

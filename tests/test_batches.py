@@ -244,7 +244,7 @@ def test_a_batch_says_how_many_went(pair: tuple[mcast.McastRx, mcast.McastTx]) -
 
 
 def send_through_signals(group: str, port: int, sizes: list[int]) -> list[int]:
-    """Return how many of a batch went while a timer interrupts the waiting, and how often it did."""
+    """Return how many of a batch went, and how often a timer interrupted the waiting."""
     interruptions = 0
 
     def interrupt(*_: object) -> None:

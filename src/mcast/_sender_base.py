@@ -75,7 +75,7 @@ def _parse_ttl(ttl: int) -> int:
 
 
 _log = logging.getLogger("mcast")
-_MOVED = (errno.ENODEV, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
+_MOVED = (errno.ENODEV, errno.ENXIO, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL)
 """What sending fails with when the interface is not the one that it was."""
 _KEPT_SENDERS = 16
 """For how many addresses `send_batch` keeps its memory."""

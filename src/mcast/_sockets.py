@@ -11,6 +11,7 @@ from mcast_lowlevel import (
     HEARS_OTHER_INTERFACES,
     LAST_BOUND_TAKES_UNICAST,
     MEMBERSHIP_ADVICE,
+    MEMBERSHIPS_FULL,
     FilterMode,
     SocketOption,
     UnsupportedError,
@@ -31,9 +32,6 @@ from ._advice import advised
 from ._group_socket import Binding, GroupSocket, JoinedGroup, open_group_socket, open_guard
 from ._interfaces import Interface
 from ._joining import JoinRequest
-
-_FULL = (errno.ENOBUFS, errno.ENOMEM)
-"""How a socket says that it takes no further membership, or no further source."""
 
 
 class GroupSockets:
@@ -98,7 +96,7 @@ class GroupSockets:
         try:
             _request_join(joined)
         except OSError as error:
-            if error.errno not in _FULL or not carrier.joined:
+            if error.errno not in MEMBERSHIPS_FULL or not carrier.joined:
                 self._close_if_idle(carrier)
                 raise
             carrier.is_full = True

@@ -1,4 +1,4 @@
-"""Ancillary data of received datagrams, by a platform's numbers: the one place that reads it."""
+"""Ancillary data of datagrams, by a platform's numbers: the one place that reads or packs it."""
 
 from __future__ import annotations
 
@@ -98,4 +98,16 @@ class ControlReader:
 
     def _number(self, content: Any, length: int) -> int:
         """Return an integer of whatever size the platform gives it."""
-        return int.from_bytes(self.ffi.buffer(content, length)[:], sys.byteorder)
+        return int.from_bytes(bytes(self.ffi.buffer(content, length)), sys.byteorder)
+
+
+def pack_control(ffi: FFI, header: CType, alignment: int, message: tuple[int, int, bytes]) -> bytes:
+    """Return a control message: its level, type and content, as `socket.sendmsg` takes them.
+
+    `header` and `alignment` are those of `ControlReader`.
+    """
+    level, kind, content = message
+    size = ffi.sizeof(header.item)
+    fields = {"cmsg_len": size + len(content), "cmsg_level": level, "cmsg_type": kind}
+    packed = bytes(ffi.buffer(ffi.new(header, fields)))
+    return packed + content + bytes(-len(content) % alignment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ._errors import system_error
 from ._records import Ifaddr, SockaddrLink
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     CData = FFI.CData
 
+T = TypeVar("T")
+
 
 class IfaddrsLibrary(Protocol):
     """Statically typed version of the two functions that we use."""
@@ -23,6 +25,31 @@ class IfaddrsLibrary(Protocol):
     def getifaddrs(self, ifap: CData) -> int: ...
 
     def freeifaddrs(self, ifa: CData) -> None: ...
+
+
+def read_ifaddrs(ffi: FFI, library: IfaddrsLibrary, read: Callable[[Any], T]) -> list[T]:
+    """Return what `read` makes of each ``struct ifaddrs``, in the system's order.
+
+    Raises `OSError` where the system refuses the list.
+    """
+    head = ffi.new("struct ifaddrs **")
+    if library.getifaddrs(head) != 0:
+        raise system_error(ffi.errno)
+    first = cast(Any, head[0])
+    try:
+        found: list[T] = []
+        record = first
+        while record:
+            found.append(read(record))
+            record = record.ifa_next
+        return found
+    finally:
+        library.freeifaddrs(first)
+
+
+def ifaddr_name(ffi: FFI, record: Any) -> str:
+    """Return the name in a ``struct ifaddrs``."""
+    return os.fsdecode(cast(bytes, ffi.string(record.ifa_name))) if record.ifa_name else ""
 
 
 def getifaddrs(
@@ -43,25 +70,17 @@ def getifaddrs(
         if address.sa_family == link_family:
             return decode_link(address)
         size = structs.sockaddr_size(address.sa_family)
-        return structs.unpack_sockaddr(bytes(ffi.buffer(address, size))) if size else None
+        # The BSDs leave the zeros out that a netmask ends with, and say how long the rest is.
+        present = min(size, getattr(address, "sa_len", size))
+        packed = bytes(ffi.buffer(address, present)).ljust(size, b"\0")
+        return structs.unpack_sockaddr(packed) if size else None
 
-    head = ffi.new("struct ifaddrs **")
-    if library.getifaddrs(head) != 0:
-        raise system_error(ffi.errno)
-    first = cast(Any, head[0])
-    try:
-        found: list[Ifaddr] = []
-        record = first
-        while record:
-            found.append(
-                Ifaddr(
-                    ifa_name=os.fsdecode(cast(bytes, ffi.string(record.ifa_name))),
-                    ifa_flags=record.ifa_flags,
-                    ifa_addr=decode(record.ifa_addr),
-                    ifa_netmask=decode(record.ifa_netmask),
-                )
-            )
-            record = record.ifa_next
-        return found
-    finally:
-        library.freeifaddrs(first)
+    def read(record: Any) -> Ifaddr:
+        return Ifaddr(
+            ifa_name=ifaddr_name(ffi, record),
+            ifa_flags=record.ifa_flags,
+            ifa_addr=decode(record.ifa_addr),
+            ifa_netmask=decode(record.ifa_netmask),
+        )
+
+    return read_ifaddrs(ffi, library, read)

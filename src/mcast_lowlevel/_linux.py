@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
@@ -14,10 +13,11 @@ from . import _getifaddrs, _netlink
 from ._errors import system_error
 from ._linux_ffi import ffi, lib
 from ._linux_messages import MessageBatch
-from ._linux_sending import MessageSender, send_message
+from ._linux_sending import MessageSender
+from ._posix import keep_after_reset, scope_name, send_message
 from ._records import Ifaddr, InterfaceFlag, InterfaceRecord, SockaddrLink
 from ._structs import Structs
-from ._table import Option, OptionTable, SocketOption
+from ._table import Option, OptionTable, SocketOption, SourceFilterCalls, TableMaker
 from ._values import GroupReq, GroupSourceReq, InPktinfo, IpMreqn, Struct
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "HEARS_OTHER_INTERFACES",
     "LAST_BOUND_TAKES_UNICAST",
     "LOOPS_AT_RECEIVER",
+    "MEMBERSHIPS_FULL",
     "MEMBERSHIP_ADVICE",
     "NAME",
     "OPENING_ADVICE",
@@ -42,10 +43,11 @@ __all__ = [
     "last_error",
     "lib",
     "multicast_interface",
-    "other_request",
+    "other_requests",
     "scope_name",
     "send_message",
     "sending_packet_info",
+    "source_filters",
     "structs",
 ]
 
@@ -56,77 +58,53 @@ LinkWatch = _netlink.LinkWatch
 _constant = ffi.integer_const
 _IPV4: Final = AddressFamily.AF_INET
 _IPV6: Final = AddressFamily.AF_INET6
-_BOTH: Final = ((_IPV4, _constant("IPPROTO_IP")), (_IPV6, _constant("IPPROTO_IPV6")))
-
-
-def _socket_level(which: SocketOption, name: str, ctype: str = "int") -> OptionTable:
-    option = Option(_constant("SOL_SOCKET"), _constant(name), ctype)
-    return {(which, family): option for family, _ in _BOTH}
-
-
-def _udp_level(which: SocketOption, name: str, ctype: str = "int") -> OptionTable:
-    option = Option(_constant("IPPROTO_UDP"), _constant(name), ctype)
-    return {(which, family): option for family, _ in _BOTH}
-
-
-def _request(which: SocketOption, name: str, ctype: str) -> OptionTable:
-    """Return the entries of a request of RFC 3678: the same number on both levels."""
-    return {(which, family): Option(level, _constant(name), ctype) for family, level in _BOTH}
-
-
-def _pair(which: SocketOption, ipv4: str, ipv6: str, ctype: str = "int") -> OptionTable:
-    return {
-        (which, _IPV4): Option(_constant("IPPROTO_IP"), _constant(ipv4), ctype),
-        (which, _IPV6): Option(_constant("IPPROTO_IPV6"), _constant(ipv6), ctype),
-    }
-
-
+_MAKER: Final = TableMaker(_constant)
 _MEMINFO: Final = f"uint32_t[{_constant('SK_MEMINFO_VARS')}]"
 
 OPTIONS: Final[OptionTable] = {
     # SO_REUSEADDR gives each socket on the port its copy; SO_REUSEPORT would share them out.
-    **_socket_level(SocketOption.SHARE_PORT, "SO_REUSEADDR"),
-    **_socket_level(SocketOption.SEND_BUFFER, "SO_SNDBUF"),
-    **_socket_level(SocketOption.SEND_BUFFER_FORCED, "SO_SNDBUFFORCE"),
-    **_socket_level(SocketOption.RECEIVE_BUFFER, "SO_RCVBUF"),
-    **_socket_level(SocketOption.RECEIVE_BUFFER_FORCED, "SO_RCVBUFFORCE"),
-    **_socket_level(SocketOption.BOUND_INTERFACE, "SO_BINDTOIFINDEX"),
-    **_socket_level(SocketOption.DROPPED, "SO_MEMINFO", _MEMINFO),
-    (SocketOption.ONLY_IPV6, _IPV6): Option(
-        _constant("IPPROTO_IPV6"), _constant("IPV6_V6ONLY"), "int"
+    **_MAKER.at("SOL_SOCKET", SocketOption.SHARE_PORT, "SO_REUSEADDR"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.SEND_BUFFER, "SO_SNDBUF"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.SEND_BUFFER_FORCED, "SO_SNDBUFFORCE"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.RECEIVE_BUFFER, "SO_RCVBUF"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.RECEIVE_BUFFER_FORCED, "SO_RCVBUFFORCE"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.BOUND_INTERFACE, "SO_BINDTOIFINDEX"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.DROPPED, "SO_MEMINFO", _MEMINFO),
+    **_MAKER.at("SOL_SOCKET", SocketOption.TIMESTAMP, "SO_TIMESTAMPNS"),
+    **_MAKER.at("IPPROTO_UDP", SocketOption.COALESCING, "UDP_GRO"),
+    **_MAKER.at("IPPROTO_UDP", SocketOption.SEGMENT_SIZE, "UDP_SEGMENT", "uint16_t"),
+    **_MAKER.one(SocketOption.ONLY_IPV6, _IPV6, "IPV6_V6ONLY"),
+    **_MAKER.pair(SocketOption.PACKET_INFO, "IP_PKTINFO", "IPV6_RECVPKTINFO"),
+    **_MAKER.pair(
+        SocketOption.SENDING_PACKET_INFO,
+        "IP_PKTINFO",
+        "IPV6_PKTINFO",
+        ("struct in_pktinfo", "struct in6_pktinfo"),
     ),
-    **_pair(SocketOption.PACKET_INFO, "IP_PKTINFO", "IPV6_RECVPKTINFO"),
-    (SocketOption.SENDING_PACKET_INFO, _IPV4): Option(
-        _constant("IPPROTO_IP"), _constant("IP_PKTINFO"), "struct in_pktinfo"
+    **_MAKER.pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_RECVHOPLIMIT"),
+    **_MAKER.pair(SocketOption.MULTICAST_ALL, "IP_MULTICAST_ALL", "IPV6_MULTICAST_ALL"),
+    **_MAKER.pair(SocketOption.MULTICAST_HOPS, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"),
+    **_MAKER.pair(SocketOption.MULTICAST_LOOP, "IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"),
+    **_MAKER.pair(
+        SocketOption.MULTICAST_INTERFACE,
+        "IP_MULTICAST_IF",
+        "IPV6_MULTICAST_IF",
+        ("struct ip_mreqn", "int"),
     ),
-    (SocketOption.SENDING_PACKET_INFO, _IPV6): Option(
-        _constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO"), "struct in6_pktinfo"
+    **_MAKER.memberships(),
+    **_MAKER.pair(
+        SocketOption.SOURCE_FILTER,
+        "MCAST_MSFILTER",
+        "MCAST_MSFILTER",
+        ("struct group_filter", "struct group_filter"),
     ),
-    **_pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_RECVHOPLIMIT"),
-    **_socket_level(SocketOption.TIMESTAMP, "SO_TIMESTAMPNS"),
-    **_udp_level(SocketOption.COALESCING, "UDP_GRO"),
-    **_udp_level(SocketOption.SEGMENT_SIZE, "UDP_SEGMENT", "uint16_t"),
-    **_pair(SocketOption.MULTICAST_ALL, "IP_MULTICAST_ALL", "IPV6_MULTICAST_ALL"),
-    **_pair(SocketOption.MULTICAST_HOPS, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"),
-    **_pair(SocketOption.MULTICAST_LOOP, "IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"),
-    (SocketOption.MULTICAST_INTERFACE, _IPV4): Option(
-        _constant("IPPROTO_IP"), _constant("IP_MULTICAST_IF"), "struct ip_mreqn"
-    ),
-    (SocketOption.MULTICAST_INTERFACE, _IPV6): Option(
-        _constant("IPPROTO_IPV6"), _constant("IPV6_MULTICAST_IF"), "int"
-    ),
-    **_request(SocketOption.JOIN_GROUP, "MCAST_JOIN_GROUP", "struct group_req"),
-    **_request(SocketOption.LEAVE_GROUP, "MCAST_LEAVE_GROUP", "struct group_req"),
-    **_request(
-        SocketOption.JOIN_SOURCE_GROUP, "MCAST_JOIN_SOURCE_GROUP", "struct group_source_req"
-    ),
-    **_request(
-        SocketOption.LEAVE_SOURCE_GROUP, "MCAST_LEAVE_SOURCE_GROUP", "struct group_source_req"
-    ),
-    **_request(SocketOption.BLOCK_SOURCE, "MCAST_BLOCK_SOURCE", "struct group_source_req"),
-    **_request(SocketOption.UNBLOCK_SOURCE, "MCAST_UNBLOCK_SOURCE", "struct group_source_req"),
-    **_request(SocketOption.SOURCE_FILTER, "MCAST_MSFILTER", "struct group_filter"),
 }
+
+source_filters: Final[SourceFilterCalls | None] = None
+"""A source filter as a whole is a socket option."""
+
+MEMBERSHIPS_FULL: Final = (errno.ENOBUFS, errno.ENOMEM)
+"""How a socket says that it takes no further membership, or no further source."""
 
 DROPPED_WORD: Final = _constant("SK_MEMINFO_DROPS")
 """Which word of what `SocketOption.DROPPED` reads is the number of datagrams."""
@@ -206,20 +184,16 @@ def _flags(number: int) -> InterfaceFlag:
     return flags
 
 
-def keep_after_reset(sockfd: int) -> None:
-    """Do nothing: a datagram that found no receiver is no error of a Linux receiver."""
-
-
 def multicast_interface(family: AddressFamily, index: int) -> Iterator[int | Struct]:
     """Yield the values that choose an interface to send from, the best first."""
     yield index if family == _IPV6 else IpMreqn(IPv4Address(0), IPv4Address(0), index)
 
 
-def other_request(
+def other_requests(
     error: OSError, which: SocketOption, request: GroupReq | GroupSourceReq
-) -> tuple[Option, Struct] | None:
-    """Return how else to ask for what failed with `error`; None, for Linux knows `request`."""
-    return None
+) -> Iterator[tuple[Option, Struct]]:
+    """Yield how else to ask for what failed with `error`; nothing, for Linux knows `request`."""
+    yield from ()
 
 
 def sending_packet_info(interface: int, source: IPv4Address) -> InPktinfo:
@@ -234,14 +208,6 @@ def can_bind_to(group: IPv4Address | IPv6Address, interface: int | None) -> bool
     link-local scope (RFC 4291 section 2.7) need one.
     """
     return group.version == 4 or interface is not None or group.packed[1] & 0x0F > _LINK_LOCAL
-
-
-def scope_name(index: int) -> str:
-    """Return how a link-local address names the interface with this index behind its ``%``."""
-    try:
-        return socket.if_indextoname(index)
-    except OSError:
-        return str(index)  # It is gone; the number is what is left of it.
 
 
 def default_route_interface(family: AddressFamily) -> int:

@@ -217,7 +217,7 @@ class MessageBatch:
         """Return what is told of one of the datagrams."""
         header = self._headers[number].msg_hdr
         control = self._base + number * _META_STRIDE
-        name = ffi.buffer(control + _CONTROL_SIZE, header.msg_namelen)[:]
+        name = bytes(ffi.buffer(control + _CONTROL_SIZE, header.msg_namelen))
         return _READER.read(name, control, header.msg_controllen)
 
 

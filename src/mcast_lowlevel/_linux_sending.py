@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import errno
 import mmap
-import socket
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ._control import pack_control
 from ._errors import system_error
 from ._linux_ffi import ffi, lib
-from ._records import Sockname
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _LARGEST: Final = 65535
 """Bytes; no UDP payload is larger."""
-_HEADER_SIZE: Final = ffi.sizeof("struct cmsghdr")
+_CMSGHDR: Final = ffi.typeof("struct cmsghdr *")
 _WORD: Final = ffi.sizeof("size_t")
 _WORD_CODE: Final = "Q" if _WORD == 8 else "I"
-
-
-def send_message(
-    sock: socket.socket,
-    data: Buffer,
-    ancillary: Sequence[tuple[int, int, bytes]],
-    address: Sockname | None,
-) -> int:
-    """Send one datagram with ancillary data, and return its size (sendmsg(2)).
-
-    `address` is as `socket` takes it; None sends to what the socket is connected to.
-    """
-    sender: Any = sock  # Type checkers for Windows know no sendmsg.
-    if address is None:
-        return int(sender.sendmsg([data], ancillary))
-    return int(sender.sendmsg([data], ancillary, 0, address))
 
 
 class MessageSender:
@@ -109,14 +92,8 @@ class MessageSender:
         ancillary: Any = ffi.NULL
         length = 0
         if control is not None:
-            level, kind, content = control
-            length = _HEADER_SIZE + (len(content) + _WORD - 1) // _WORD * _WORD
-            ancillary = ffi.new("char[]", length)
-            cmsghdr: Any = ffi.cast("struct cmsghdr *", ancillary)
-            cmsghdr.cmsg_len = _HEADER_SIZE + len(content)
-            cmsghdr.cmsg_level = level
-            cmsghdr.cmsg_type = kind
-            ffi.memmove(ancillary + _HEADER_SIZE, content, len(content))
+            packed = pack_control(ffi, _CMSGHDR, _WORD, control)
+            ancillary, length = ffi.from_buffer(packed), len(packed)
         for number in range(self.capacity):
             header = self._headers[number].msg_hdr
             header.msg_name, header.msg_namelen = destination, len(name)

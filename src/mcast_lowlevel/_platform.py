@@ -8,10 +8,11 @@ if sys.platform == "linux":
     from . import _linux as system
 elif sys.platform == "win32":
     from . import _windows as system
+elif sys.platform == "darwin":
+    from . import _darwin as system
 else:
     raise ImportError(
-        f"mcast does not run on {sys.platform} yet: its structs are declared and proven, "
-        "its system calls are not made; Linux and Windows are supported"
+        f"mcast does not run on {sys.platform}: Linux, macOS and Windows are supported"
     )
 
 __all__ = ["system"]

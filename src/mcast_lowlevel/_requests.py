@@ -81,24 +81,39 @@ def set_source_filter(
     """
     slist = tuple(sockaddr(source) for source in sources)
     request = GroupFilter(interface, sockaddr(group), mode, slist)
-    set_option(sockfd, family_of(group), SocketOption.SOURCE_FILTER, request)
+    if system.source_filters is None:
+        set_option(sockfd, family_of(group), SocketOption.SOURCE_FILTER, request)
+    else:
+        system.source_filters.set(sockfd, request)
 
 
 def get_source_filter(
     sockfd: int, interface: int, group: Address
 ) -> tuple[FilterMode, tuple[Address, ...]]:
     """Return the mode and the sources of a membership (RFC 3678 section 5.2.2)."""
-    option = find_option(SocketOption.SOURCE_FILTER, family_of(group))
     room: tuple[Sockaddr, ...] = ()
     for _ in range(_ATTEMPTS):
         request = GroupFilter(interface, sockaddr(group), FilterMode.INCLUDE, room)
-        answer = getsockopt(sockfd, option.level, option.name, system.structs.pack(request))
-        count = system.structs.source_count(answer)
+        if system.source_filters is None:
+            found, count = _read_filter(sockfd, request, family_of(group))
+        else:
+            found, count = system.source_filters.get(sockfd, request)
         if count <= len(room):
-            found = system.structs.unpack(GroupFilter, answer)
             return found.gf_fmode, tuple(source[0] for source in found.gf_slist)
         room = (sockaddr(group),) * count
     raise OSError(f"the source filter of {group} changed during each of {_ATTEMPTS} readings")
+
+
+def _read_filter(
+    sockfd: int, request: GroupFilter, family: AddressFamily
+) -> tuple[GroupFilter, int]:
+    """Return the filter, or `request` where it has too little room; and how many sources it has."""
+    option = find_option(SocketOption.SOURCE_FILTER, family)
+    answer = getsockopt(sockfd, option.level, option.name, system.structs.pack(request))
+    count = system.structs.source_count(answer)
+    if count > len(request.gf_slist):
+        return request, count
+    return system.structs.unpack(GroupFilter, answer), count
 
 
 def set_multicast_interface(sockfd: int, family: AddressFamily, interface: int) -> None:
@@ -172,9 +187,15 @@ def _request(
     """Ask by interface index, and as the platform wants it otherwise where it refuses that."""
     try:
         set_option(sockfd, family, which, request)
-    except OSError as error:
-        other = system.other_request(error, which, request)
-        if other is None:
-            raise
-        option, struct = other
-        setsockopt(sockfd, option.level, option.name, pack_value(option, struct))
+    except OSError as refusal:
+        error = refusal
+    else:
+        return
+    for option, struct in system.other_requests(error, which, request):
+        try:
+            setsockopt(sockfd, option.level, option.name, pack_value(option, struct))
+        except OSError as refusal:
+            error = refusal
+        else:
+            return
+    raise error

@@ -13,7 +13,7 @@ from . import _windows_adapters, _windows_messages
 from ._errors import UnsupportedError
 from ._records import InterfaceRecord, Sockname
 from ._structs import Structs
-from ._table import Option, OptionTable, SocketOption
+from ._table import Option, OptionTable, SocketOption, SourceFilterCalls, TableMaker
 from ._values import (
     GroupReq,
     GroupSourceReq,
@@ -38,6 +38,7 @@ __all__ = [
     "HEARS_OTHER_INTERFACES",
     "LAST_BOUND_TAKES_UNICAST",
     "LOOPS_AT_RECEIVER",
+    "MEMBERSHIPS_FULL",
     "MEMBERSHIP_ADVICE",
     "NAME",
     "OPENING_ADVICE",
@@ -55,10 +56,11 @@ __all__ = [
     "last_error",
     "lib",
     "multicast_interface",
-    "other_request",
+    "other_requests",
     "scope_name",
     "send_message",
     "sending_packet_info",
+    "source_filters",
     "structs",
 ]
 
@@ -70,49 +72,32 @@ _IPV6: Final = AddressFamily.AF_INET6
 _LEVELS: Final = {_IPV4: _constant("IPPROTO_IP"), _IPV6: _constant("IPPROTO_IPV6")}
 
 
-def _socket_level(which: SocketOption, name: str) -> OptionTable:
-    option = Option(_constant("SOL_SOCKET"), _constant(name), "INT")
-    return {(which, family): option for family in _LEVELS}
-
-
-def _pair(which: SocketOption, ipv4: str, ipv6: str, ctype: str = "DWORD") -> OptionTable:
-    return {
-        (which, _IPV4): Option(_LEVELS[_IPV4], _constant(ipv4), ctype),
-        (which, _IPV6): Option(_LEVELS[_IPV6], _constant(ipv6), ctype),
-    }
-
-
-def _request(which: SocketOption, name: str, ctype: str) -> OptionTable:
-    return _pair(which, name, name, ctype)
-
+_MAKER: Final = TableMaker(_constant, "DWORD")
 
 OPTIONS: Final[OptionTable] = {
-    **_socket_level(SocketOption.SHARE_PORT, "SO_REUSEADDR"),
-    **_socket_level(SocketOption.SEND_BUFFER, "SO_SNDBUF"),
-    **_socket_level(SocketOption.RECEIVE_BUFFER, "SO_RCVBUF"),
-    (SocketOption.ONLY_IPV6, _IPV6): Option(_LEVELS[_IPV6], _constant("IPV6_V6ONLY"), "DWORD"),
-    **_pair(SocketOption.PACKET_INFO, "IP_PKTINFO", "IPV6_PKTINFO"),
-    (SocketOption.SENDING_PACKET_INFO, _IPV4): Option(
-        _LEVELS[_IPV4], _constant("IP_PKTINFO"), "struct in_pktinfo"
+    **_MAKER.at("SOL_SOCKET", SocketOption.SHARE_PORT, "SO_REUSEADDR"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.SEND_BUFFER, "SO_SNDBUF"),
+    **_MAKER.at("SOL_SOCKET", SocketOption.RECEIVE_BUFFER, "SO_RCVBUF"),
+    **_MAKER.one(SocketOption.ONLY_IPV6, _IPV6, "IPV6_V6ONLY"),
+    **_MAKER.pair(SocketOption.PACKET_INFO, "IP_PKTINFO", "IPV6_PKTINFO"),
+    **_MAKER.pair(
+        SocketOption.SENDING_PACKET_INFO,
+        "IP_PKTINFO",
+        "IPV6_PKTINFO",
+        ("struct in_pktinfo", "struct in6_pktinfo"),
     ),
-    (SocketOption.SENDING_PACKET_INFO, _IPV6): Option(
-        _LEVELS[_IPV6], _constant("IPV6_PKTINFO"), "struct in6_pktinfo"
-    ),
-    **_pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_HOPLIMIT"),
-    **_pair(SocketOption.MULTICAST_HOPS, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"),
-    **_pair(SocketOption.MULTICAST_LOOP, "IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"),
-    **_pair(SocketOption.MULTICAST_INTERFACE, "IP_MULTICAST_IF", "IPV6_MULTICAST_IF"),
-    **_request(SocketOption.JOIN_GROUP, "MCAST_JOIN_GROUP", "struct group_req"),
-    **_request(SocketOption.LEAVE_GROUP, "MCAST_LEAVE_GROUP", "struct group_req"),
-    **_request(
-        SocketOption.JOIN_SOURCE_GROUP, "MCAST_JOIN_SOURCE_GROUP", "struct group_source_req"
-    ),
-    **_request(
-        SocketOption.LEAVE_SOURCE_GROUP, "MCAST_LEAVE_SOURCE_GROUP", "struct group_source_req"
-    ),
-    **_request(SocketOption.BLOCK_SOURCE, "MCAST_BLOCK_SOURCE", "struct group_source_req"),
-    **_request(SocketOption.UNBLOCK_SOURCE, "MCAST_UNBLOCK_SOURCE", "struct group_source_req"),
+    **_MAKER.pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_HOPLIMIT"),
+    **_MAKER.pair(SocketOption.MULTICAST_HOPS, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"),
+    **_MAKER.pair(SocketOption.MULTICAST_LOOP, "IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"),
+    **_MAKER.pair(SocketOption.MULTICAST_INTERFACE, "IP_MULTICAST_IF", "IPV6_MULTICAST_IF"),
+    **_MAKER.memberships(),
 }
+
+source_filters: Final[SourceFilterCalls | None] = None
+"""There is none for both families: sources are changed one by one."""
+
+MEMBERSHIPS_FULL: Final = (errno.ENOBUFS,)
+"""How a socket says that it takes no further membership, or no further source."""
 
 DROPPED_WORD: Final = 0
 """Never used: Windows does not tell what it threw away."""
@@ -141,12 +126,12 @@ _BY_ADDRESS: Final = {
 """The requests that name the interface by one of its addresses, for IPv6 still by its index."""
 
 
-def other_request(
+def other_requests(
     error: OSError, which: SocketOption, request: GroupReq | GroupSourceReq
-) -> tuple[Option, Struct] | None:
-    """Return how else to ask for what failed with `error`: by an address of the interface."""
+) -> Iterator[tuple[Option, Struct]]:
+    """Yield how else to ask for what failed with `error`: by an address of the interface."""
     if getattr(error, "winerror", None) not in _NO_INDEX:
-        return None
+        return
     ipv4, ipv6 = _BY_ADDRESS[which]
     if isinstance(request, GroupReq):
         index, group, source = request.gr_interface, request.gr_group, None
@@ -154,16 +139,17 @@ def other_request(
         index, group, source = request.gsr_interface, request.gsr_group, request.gsr_source
     if isinstance(group, SockaddrIn6):
         if ipv6 is None:
-            return None
+            return
         mreq = Ipv6Mreq(group.sin6_addr, index)
-        return Option(_LEVELS[_IPV6], _constant(ipv6), "struct ipv6_mreq"), mreq
+        yield Option(_LEVELS[_IPV6], _constant(ipv6), "struct ipv6_mreq"), mreq
+        return
     address = _ipv4_address(index)
     if address is None:
-        return None
+        return
     struct: Struct = IpMreq(group.sin_addr, address)
     if isinstance(source, SockaddrIn):
         struct = IpMreqSource(group.sin_addr, address, source.sin_addr)
-    return Option(_LEVELS[_IPV4], _constant(ipv4), "struct"), struct
+    yield Option(_LEVELS[_IPV4], _constant(ipv4), "struct"), struct
 
 
 def multicast_interface(family: AddressFamily, index: int) -> Iterator[int]:

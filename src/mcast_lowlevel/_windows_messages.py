@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ._control import ControlReader, PacketInfo
+from ._control import ControlReader, PacketInfo, pack_control
 from ._one_by_one import DATA_SIZE, OneByOneBatch, OneByOneSender, Taken
 from ._records import Sockname
 from ._structs import Structs
@@ -23,7 +23,7 @@ _constant = ffi.integer_const
 
 _CONTROL_SIZE: Final = 256
 _NAME_SIZE: Final = ffi.sizeof("struct sockaddr_in6")
-_CMSGHDR_SIZE: Final = ffi.sizeof("WSACMSGHDR")
+_CMSGHDR: Final = ffi.typeof("WSACMSGHDR *")
 _WORD: Final = ffi.sizeof("size_t")
 # {F689D7C8-6F1F-436B-8A53-E54FE351C322}: WSAID_WSARECVMSG of mswsock.h.
 _WSARECVMSG: Final = bytes.fromhex("c8d789f61f6f6b438a53e54fe351c322")
@@ -36,7 +36,7 @@ _MORE: Final = 10040
 
 _READER: Final = ControlReader(
     ffi=ffi,
-    header=ffi.typeof("WSACMSGHDR *"),
+    header=_CMSGHDR,
     alignment=_WORD,
     packet_info={
         (_constant("IPPROTO_IP"), _constant("IP_PKTINFO")): PacketInfo(
@@ -145,7 +145,7 @@ def send_by_name(
 ) -> int:
     """Send one datagram with control data, and return its size (WSASendMsg)."""
     payload = bytes(data)
-    control = b"".join(_control(*item) for item in ancillary)
+    control = b"".join(pack_control(ffi, _CMSGHDR, _WORD, item) for item in ancillary)
     memory = ffi.from_buffer(payload)
     buffer = ffi.new("WSABUF *", {"len": len(payload), "buf": ffi.cast("char *", memory)})
     message: Any = ffi.new("WSAMSG *")
@@ -161,15 +161,6 @@ def send_by_name(
     if lib.WSASendMsg(sockfd, message, 0, sent, ffi.NULL, ffi.NULL) != 0:
         raise last_error()
     return int(sent[0])
-
-
-def _control(level: int, kind: int, content: bytes) -> bytes:
-    header = ffi.new(
-        "WSACMSGHDR *",
-        {"cmsg_len": _CMSGHDR_SIZE + len(content), "cmsg_level": level, "cmsg_type": kind},
-    )
-    padding = -len(content) % _WORD
-    return bytes(ffi.buffer(header)) + content + bytes(padding)
 
 
 class MessageSender(OneByOneSender):
