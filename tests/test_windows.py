@@ -6,8 +6,6 @@ which wine refuses, are made first, and those by address, which it knows, after 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import shutil
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 
 import mcast
+from tests.foreign import only_groups, refused, send_all, tell, unicast, with_asyncio
 from tests.hosts import ROOT, TIMEOUT, Host, Network
 from tests.skipping import skip_unless_ci
 from tests.test_end_to_end import send
@@ -95,30 +94,6 @@ def test_the_demo_runs(two_kinds: tuple[Host, Host]) -> None:
     assert "received" in windows.python("-m", "mcast", "demo")
 
 
-def tell(groups: list[str], port: int, count: int) -> Iterator[Any]:
-    """Yield what is told of each of `count` datagrams."""
-    with mcast.McastRx(groups, port, interfaces="eth0", timeout=TIMEOUT) as rx:
-        yield "ready"
-        for _ in range(count):
-            datagram = rx.recv()
-            yield [
-                datagram.data.decode(),
-                datagram.source.host,
-                str(datagram.group),
-                datagram.interface.friendly_name,
-                datagram.ttl,
-            ]
-
-
-def send_all(groups: list[str], port: int) -> None:
-    """Send to each group one by one and by a batch, and what is for nobody before that."""
-    for group in groups:
-        with mcast.McastTx(group, port, interface="eth0", ttl=7) as tx:
-            tx.send(b"one")
-            tx.send_batch([b"two", b"three"])
-            tx.sendto(b"four", (group, port))
-
-
 @pytest.mark.parametrize("sender_is_windows", [True, False])
 def test_datagrams_cross_between_the_systems(
     two_kinds: tuple[Host, Host],
@@ -142,22 +117,6 @@ def test_datagrams_cross_between_the_systems(
     )
 
 
-def only_groups(group: str, port: int) -> Iterator[str]:
-    """Yield the payloads that come, until "end"."""
-    with mcast.McastRx(group, port, interfaces="eth0", timeout=TIMEOUT) as rx:
-        yield "ready"
-        for datagram in rx:
-            yield datagram.data.decode()
-            if datagram.data == b"end":
-                return
-
-
-def unicast(host: str, port: int) -> None:
-    """Send a datagram to one host."""
-    with mcast.McastTx(family=2, interface="eth0") as tx:
-        tx._socket.sendto(b"unicast", (host, port))  # noqa: SLF001  # pyright: ignore
-
-
 def test_unicast_is_not_delivered(two_kinds: tuple[Host, Host], group4: str, port: int) -> None:
     """A datagram to the host itself is told apart by its packet information."""
     windows, linux = two_kinds
@@ -168,59 +127,11 @@ def test_unicast_is_not_delivered(two_kinds: tuple[Host, Host], group4: str, por
         assert events.next() == "end"
 
 
-def with_asyncio(group: str, kind: str) -> list[str]:
-    """Return what a task hears of another, on that kind of loop, through a cancellation."""
-
-    async def main() -> list[str]:
-        async with mcast.AsyncMcastRx(group, 0, interfaces="eth0", loopback=True) as rx:
-            with contextlib.suppress(TimeoutError):
-                await rx.recv(timeout=0.05)
-            waiting = asyncio.create_task(rx.recv())
-            await asyncio.sleep(0)
-            async with mcast.AsyncMcastTx(group, rx.port, interface="eth0", loopback=True) as tx:
-                await tx.send(b"one")
-                await tx.send_batch([b"two", b"three"])
-                got = [(await waiting).data]
-                got += [(await rx.recv()).data for _ in range(2)]
-        return [item.decode() for item in got]
-
-    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-        "selector": asyncio.SelectorEventLoop,
-        "proactor": getattr(asyncio, "ProactorEventLoop", asyncio.SelectorEventLoop),
-    }
-    with asyncio.Runner(loop_factory=loops[kind]) as runner:
-        return runner.run(main())
-
-
 @pytest.mark.parametrize("kind", ["selector", "proactor"])
 def test_both_of_its_loops_wait(two_kinds: tuple[Host, Host], group4: str, kind: str) -> None:
     """AsyncMcastRx and AsyncMcastTx work on Windows' selector and proactor loops."""
     windows, _ = two_kinds
     assert windows.call(with_asyncio, group4, kind) == ["one", "two", "three"]
-
-
-USUAL: dict[str, Any] = {"port": 5000, "interfaces": "eth0"}
-
-
-def refused() -> list[list[Any]]:
-    """Return what is raised for what cannot be used, and what the system refuses."""
-    raised: list[list[Any]] = []
-    bad: list[dict[str, Any]] = [
-        {"groups": "10.0.0.1"},
-        {"groups": "ff12::1%nosuch0"},
-        {"groups": "239.1.2.3", "sources": []},
-    ]
-    for arguments in bad:
-        try:
-            mcast.McastRx(**USUAL, **arguments)
-        except Exception as error:
-            raised.append([type(error).__name__])
-    with mcast.McastRx("239.1.2.3", 0, interfaces="eth0") as rx:
-        try:
-            _ = rx.dropped
-        except mcast.UnsupportedError as error:
-            raised.append(["UnsupportedError", str(error).split(" (")[0]])
-    return raised
 
 
 def test_bad_input_and_what_it_lacks(two_kinds: tuple[Host, Host]) -> None:
