@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcast_lowlevel import InterfaceFlag, InterfaceRecord, SockaddrIn, SockaddrIn6
+from mcast_lowlevel import InterfaceFlag, Sockaddr, SockaddrIn, SockaddrIn6
 from mcast_lowlevel._generated.windows import ffi
 from mcast_lowlevel._structs import Structs
-from mcast_lowlevel._windows_adapters import default_route_interface, interface_records
+from mcast_lowlevel._windows_adapters import AdapterRecord, adapter_records, default_route_interface
 
 STRUCTS = Structs("Windows", ffi)
-OVERFLOW, NO_DATA, ACCESS_DENIED = 111, 232, 5
+OVERFLOW, NO_DATA, ACCESS_DENIED, NOT_REACHABLE = 111, 232, 5, 1231
 
 
 class Adapter(NamedTuple):
@@ -32,6 +32,8 @@ class Adapter(NamedTuple):
     mtu: int = 1500
     addresses: tuple[tuple[IPv4Address | IPv6Address | None, int], ...] = ()
     """Each with its prefix length; None is an address of another family."""
+    gateways: tuple[IPv4Address | IPv6Address | None, ...] = ()
+    metrics: tuple[int, int] = (25, 35)
 
 
 class Library:
@@ -40,6 +42,7 @@ class Library:
     def __init__(self, adapters: list[Adapter], needed: int = 0, code: int = 0) -> None:
         """Ask for `needed` bytes more each time if that is not 0; fail with `code`."""
         self.calls: list[int] = []
+        self.best = 0
         self._code = code
         self._needed = needed
         self._held: list[Any] = []
@@ -70,20 +73,30 @@ class Library:
         for address, prefix_length in of.addresses:
             unicast: Any = self._hold(ffi.new("IP_ADAPTER_UNICAST_ADDRESS_LH *"))
             unicast.OnLinkPrefixLength = prefix_length
-            packed = b"\x17\x17" + bytes(26)
-            if isinstance(address, IPv4Address):
-                packed = STRUCTS.pack(SockaddrIn(address))
-            elif isinstance(address, IPv6Address):
-                packed = STRUCTS.pack(SockaddrIn6(address))
-            memory = self._hold(ffi.new("char[]", packed))
-            unicast.Address.lpSockaddr = ffi.cast("struct sockaddr *", memory)
-            unicast.Address.iSockaddrLength = len(packed)
+            self._write(unicast.Address, address)
             if last is None:
                 adapter.FirstUnicastAddress = unicast
             else:
                 last.Next = unicast
             last = unicast
+        adapter.Ipv4Metric, adapter.Ipv6Metric = of.metrics
+        for address in of.gateways:
+            gateway: Any = self._hold(ffi.new("IP_ADAPTER_GATEWAY_ADDRESS_LH *"))
+            self._write(gateway.Address, address)
+            gateway.Next = adapter.FirstGatewayAddress
+            adapter.FirstGatewayAddress = gateway
         return adapter
+
+    def _write(self, to: Any, address: IPv4Address | IPv6Address | None) -> None:
+        """Fill a SOCKET_ADDRESS in; None is an address of another family."""
+        packed = b"\x17\x17" + bytes(26)
+        if isinstance(address, IPv4Address):
+            packed = STRUCTS.pack(SockaddrIn(address))
+        elif isinstance(address, IPv6Address):
+            packed = STRUCTS.pack(SockaddrIn6(address))
+        memory = self._hold(ffi.new("char[]", packed))
+        to.lpSockaddr = ffi.cast("struct sockaddr *", memory)
+        to.iSockaddrLength = len(packed)
 
     def GetAdaptersAddresses(  # noqa: N802 - the system's name.
         self, family: int, flags: int, reserved: Any, addresses: Any, size: Any
@@ -105,10 +118,10 @@ class Library:
         return 0
 
     def GetBestInterfaceEx(self, destination: Any, index: Any) -> int:  # noqa: N802
-        """Lead everything to the first adapter."""
-        if self._code:
-            return self._code
-        index[0] = self._adapters[0].IfIndex
+        """Lead everything to the adapter that is known to."""
+        if not self.best:
+            return NOT_REACHABLE
+        index[0] = self.best
         return 0
 
 
@@ -117,9 +130,9 @@ def failure(code: int) -> OSError:
     return OSError(code, "said the system")
 
 
-def records(library: Any) -> list[InterfaceRecord]:
+def records(library: Any) -> list[AdapterRecord]:
     """Return what is made of the library's list."""
-    return interface_records(STRUCTS, library, failure)
+    return adapter_records(STRUCTS, library, failure)
 
 
 addresses = st.tuples(st.ip_addresses(v=4), st.integers(0, 32)) | st.tuples(
@@ -139,6 +152,8 @@ adapters = st.lists(
         status=st.integers(1, 7),
         mtu=st.sampled_from([0, 1280, 1500, 2**32 - 1]),
         addresses=st.lists(addresses | st.just((None, 0)), max_size=4).map(tuple),
+        gateways=st.lists(st.none() | st.ip_addresses(), max_size=3).map(tuple),
+        metrics=st.tuples(st.integers(0, 9999), st.integers(0, 9999)),
     ),
     max_size=8,
     unique_by=lambda adapter: adapter.number,
@@ -162,6 +177,11 @@ def test_every_list_is_walked(given_adapters: list[Adapter]) -> None:
         assert [(item.ip, item.network.prefixlen) for item in record.addresses] == [
             (address, length) for address, length in adapter.addresses if address is not None
         ]
+        assert record.ipv6_index == adapter.ipv6_index
+        assert record.scope == str(adapter.ipv6_index or adapter.number)
+        expected_gateways = [item for item in reversed(adapter.gateways) if item is not None]
+        assert list(record.gateways) == expected_gateways
+        assert (record.ipv4_metric, record.ipv6_metric) == adapter.metrics
 
 
 def test_two_hundred_adapters_take_a_larger_buffer() -> None:
@@ -186,9 +206,35 @@ def test_a_refusal_is_raised() -> None:
     assert caught.value.errno == ACCESS_DENIED
 
 
+ROUTER4, ROUTER6 = IPv4Address("192.0.2.254"), IPv6Address("fe80::1")
+OUTSIDE4 = SockaddrIn(IPv4Address("192.0.2.1"))
+OUTSIDE6 = SockaddrIn6(IPv6Address("2001:db8::1"))
+
+
+def way_out(library: Any, destination: Sockaddr = OUTSIDE4) -> int:
+    """Return the adapter that leads to a destination."""
+    return default_route_interface(STRUCTS, library, failure, destination)
+
+
 def test_the_way_out_is_asked_for() -> None:
-    """The adapter that leads to a destination is the one the system says, 0 if it says none."""
-    library: Any = Library([Adapter(number=12)])
-    assert default_route_interface(STRUCTS, library, SockaddrIn(IPv4Address("192.0.2.1"))) == 12
-    broken: Any = Library([], code=ACCESS_DENIED)
-    assert default_route_interface(STRUCTS, broken, SockaddrIn(IPv4Address("192.0.2.1"))) == 0
+    """The adapter that leads to a destination is the one the system says."""
+    library = Library([Adapter(number=12), Adapter(number=13, gateways=(ROUTER4,))])
+    library.best = 12
+    assert way_out(library) == 12
+
+
+def test_the_way_out_without_a_route_is_by_metric() -> None:
+    """Where the system says none, it is the cheapest that is up and has a gateway of the family."""
+    listed = [
+        Adapter(number=1, metrics=(1, 1)),
+        Adapter(number=2, metrics=(5, 90), gateways=(ROUTER4, ROUTER6)),
+        Adapter(number=3, metrics=(9, 10), gateways=(ROUTER4, ROUTER6)),
+        Adapter(number=4, metrics=(2, 2), gateways=(ROUTER4, ROUTER6), status=2),
+        Adapter(number=5, metrics=(3, 3), gateways=(None,)),
+    ]
+    assert way_out(Library(listed)) == 2
+    assert way_out(Library(listed), OUTSIDE6) == 3
+    assert way_out(Library([Adapter(gateways=(ROUTER4,))]), OUTSIDE6) == 0
+    assert way_out(Library([])) == 0
+    with pytest.raises(OSError, match="said the system"):
+        way_out(Library([], code=ACCESS_DENIED))

@@ -175,7 +175,7 @@ def _ipv4_address(index: int) -> IPv4Address | None:
 
 def interface_records() -> list[InterfaceRecord]:
     """Return every adapter with its addresses, ordered by index."""
-    return _windows_adapters.interface_records(structs, helper, system_error)
+    return [*_windows_adapters.adapter_records(structs, helper, system_error)]
 
 
 def default_route_interface(family: AddressFamily) -> int:
@@ -186,7 +186,7 @@ def default_route_interface(family: AddressFamily) -> int:
     outside: Sockaddr = SockaddrIn6(IPv6Address("2001:db8::1"))
     if family == _IPV4:
         outside = SockaddrIn(IPv4Address("192.0.2.1"))
-    return _windows_adapters.default_route_interface(structs, helper, outside)
+    return _windows_adapters.default_route_interface(structs, helper, system_error, outside)
 
 
 def getifaddrs() -> NoReturn:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Interface, IPv6Interface
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any, Final, cast
 
 from ._generated.windows import ffi
@@ -25,9 +26,21 @@ _OPERATIONAL_UP: Final = 1
 _TUNNELS: Final = (_constant("IF_TYPE_PPP"), _constant("IF_TYPE_TUNNEL"))
 
 
-def interface_records(
+@dataclass(frozen=True)
+class AdapterRecord(InterfaceRecord):
+    """AdapterRecord is what Windows tells of an interface beyond what others do."""
+
+    ipv6_index: int
+    """Its index for IPv6, 0 where it does not speak that; as a rule it is the same as `index`."""
+    gateways: tuple[IPv4Address | IPv6Address, ...]
+    ipv4_metric: int
+    """What a route over it costs, lower is preferred."""
+    ipv6_metric: int
+
+
+def adapter_records(
     structs: Structs, helper: HelperLibrary, system_error: Callable[[int], OSError]
-) -> list[InterfaceRecord]:
+) -> list[AdapterRecord]:
     """Return every adapter with its addresses, ordered by index.
 
     `system_error` makes an exception of a number. Raises that, and `OSError` for a list that never
@@ -38,6 +51,7 @@ def interface_records(
         _constant("GAA_FLAG_SKIP_ANYCAST")
         | _constant("GAA_FLAG_SKIP_MULTICAST")
         | _constant("GAA_FLAG_SKIP_DNS_SERVER")
+        | _constant("GAA_FLAG_INCLUDE_GATEWAYS")
     )
     for _ in range(_ATTEMPTS):
         memory = ffi.new("char[]", size[0])
@@ -53,12 +67,30 @@ def interface_records(
     raise OSError(f"the adapters changed during each of {_ATTEMPTS} listings")
 
 
-def default_route_interface(structs: Structs, helper: HelperLibrary, destination: Sockaddr) -> int:
-    """Return the index of the adapter that leads to `destination`, or 0."""
+def default_route_interface(
+    structs: Structs,
+    helper: HelperLibrary,
+    system_error: Callable[[int], OSError],
+    destination: Sockaddr,
+) -> int:
+    """Return the index of the adapter that leads to `destination`, or 0.
+
+    Where the system names none, it is the one with a gateway whose metric is the lowest. Raises as
+    `adapter_records` does.
+    """
     packed = structs.pack(destination)
     index: Any = ffi.new("DWORD *")
     address = ffi.cast("struct sockaddr *", ffi.from_buffer(packed))
-    return int(index[0]) if helper.GetBestInterfaceEx(address, index) == 0 else 0
+    if helper.GetBestInterfaceEx(address, index) == 0:
+        return int(index[0])
+    version = destination[0].version
+    costs = [
+        (item.ipv4_metric if version == 4 else item.ipv6_metric, item.index)
+        for item in adapter_records(structs, helper, system_error)
+        if InterfaceFlag.UP in item.flags
+        and any(gateway.version == version for gateway in item.gateways)
+    ]
+    return min(costs)[1] if costs else 0
 
 
 def _linked(first: Any) -> Iterator[Any]:
@@ -67,10 +99,10 @@ def _linked(first: Any) -> Iterator[Any]:
         first = first.Next
 
 
-def _record(structs: Structs, adapter: Any) -> InterfaceRecord:
+def _record(structs: Structs, adapter: Any) -> AdapterRecord:
     index = adapter.IfIndex or adapter.Ipv6IfIndex
     name = adapter.AdapterName
-    return InterfaceRecord(
+    return AdapterRecord(
         index=index,
         name=cast(bytes, ffi.string(name)).decode("ascii", "replace") if name else str(index),
         friendly_name=_wide(adapter.FriendlyName),
@@ -89,6 +121,14 @@ def _record(structs: Structs, adapter: Any) -> InterfaceRecord:
             for unicast in _linked(adapter.FirstUnicastAddress)
             if (address := _address(structs, unicast)) is not None
         ),
+        ipv6_index=adapter.Ipv6IfIndex,
+        gateways=tuple(
+            known[0]
+            for gateway in _linked(adapter.FirstGatewayAddress)
+            if (known := _sockaddr(structs, gateway.Address)) is not None
+        ),
+        ipv4_metric=adapter.Ipv4Metric,
+        ipv6_metric=adapter.Ipv6Metric,
     )
 
 
@@ -106,17 +146,22 @@ def _flags(adapter: Any) -> InterfaceFlag:
 
 
 def _address(structs: Structs, unicast: Any) -> IPv4Interface | IPv6Interface | None:
-    pointer = unicast.Address.lpSockaddr
-    size = structs.sockaddr_size(pointer.sa_family) if pointer else 0
-    if size == 0 or unicast.Address.iSockaddrLength < size:
-        return None
-    address = structs.unpack_sockaddr(bytes(ffi.buffer(pointer, size)))
+    known = _sockaddr(structs, unicast.Address)
     prefix_length = unicast.OnLinkPrefixLength
-    if isinstance(address, SockaddrIn) and prefix_length <= 32:
-        return IPv4Interface((address.sin_addr, prefix_length))
-    if isinstance(address, SockaddrIn6) and prefix_length <= 128:
-        return IPv6Interface((address.sin6_addr, prefix_length))
+    if isinstance(known, SockaddrIn) and prefix_length <= 32:
+        return IPv4Interface((known.sin_addr, prefix_length))
+    if isinstance(known, SockaddrIn6) and prefix_length <= 128:
+        return IPv6Interface((known.sin6_addr, prefix_length))
     return None
+
+
+def _sockaddr(structs: Structs, of: Any) -> Sockaddr | None:
+    """Return the address in a SOCKET_ADDRESS, None for another family than IPv4 and IPv6."""
+    pointer = of.lpSockaddr
+    size = structs.sockaddr_size(pointer.sa_family) if pointer else 0
+    if size == 0 or of.iSockaddrLength < size:
+        return None
+    return structs.unpack_sockaddr(bytes(ffi.buffer(pointer, size)))
 
 
 def _wide(text: Any) -> str:

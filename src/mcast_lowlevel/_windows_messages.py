@@ -123,12 +123,12 @@ class MessageBatch(OneByOneBatch):
         return cast("Callable[..., int]", found[0])
 
 
-def keep_after_reset(sockfd: int) -> None:
+def keep_after_reset(sockfd: int, library: WinsockLibrary = lib) -> None:
     """Have a socket go on when a datagram of it found no receiver (SIO_UDP_CONNRESET off)."""
     off = ffi.new("BOOLEAN[4]")
     size = ffi.new("DWORD *")
     code = _constant("SIO_UDP_CONNRESET")
-    if lib.WSAIoctl(sockfd, code, off, 4, ffi.NULL, 0, size, ffi.NULL, ffi.NULL) != 0:
+    if library.WSAIoctl(sockfd, code, off, 4, ffi.NULL, 0, size, ffi.NULL, ffi.NULL) != 0:
         raise last_error()
 
 
@@ -141,7 +141,11 @@ def packed_address(structs: Structs, address: Sockname) -> bytes:
 
 
 def send_by_name(
-    sockfd: int, data: Buffer, ancillary: Sequence[tuple[int, int, bytes]], name: bytes
+    sockfd: int,
+    data: Buffer,
+    ancillary: Sequence[tuple[int, int, bytes]],
+    name: bytes,
+    library: WinsockLibrary = lib,
 ) -> int:
     """Send one datagram with control data, and return its size (WSASendMsg)."""
     payload = bytes(data)
@@ -158,7 +162,7 @@ def send_by_name(
         message.Control.buf = ffi.cast("char *", held[2])
         message.Control.len = len(control)
     sent: Any = ffi.new("DWORD *")
-    if lib.WSASendMsg(sockfd, message, 0, sent, ffi.NULL, ffi.NULL) != 0:
+    if library.WSASendMsg(sockfd, message, 0, sent, ffi.NULL, ffi.NULL) != 0:
         raise last_error()
     return int(sent[0])
 
@@ -166,7 +170,12 @@ def send_by_name(
 class MessageSender(OneByOneSender):
     """MessageSender gives datagrams to a socket by WSASendMsg."""
 
+    def __init__(self, capacity: int, library: WinsockLibrary = lib) -> None:
+        """Be ready for `capacity` datagrams at once."""
+        super().__init__(capacity)
+        self._library = library
+
     def _send(
         self, sockfd: int, data: Buffer, name: bytes, control: tuple[int, int, bytes] | None
     ) -> int:
-        return send_by_name(sockfd, data, [] if control is None else [control], name)
+        return send_by_name(sockfd, data, [] if control is None else [control], name, self._library)
