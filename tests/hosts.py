@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, ParamSpec, Self, TypeVar
 
-from tests.skipping import skip_unless_ci
+from tests.skipping import skip_off_linux, skip_unless_ci
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -200,6 +200,7 @@ class Network:
 
     def __init__(self) -> None:
         """Start the namespace that holds the bridges."""
+        skip_off_linux("network namespaces")
         for command in ("ip", "unshare", "nsenter"):
             if shutil.which(command) is None:
                 skip_unless_ci(f"{command} is missing: install iproute2 and util-linux")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import socket
 import struct
@@ -42,7 +43,7 @@ from tests.darwin import (
     route,
 )
 from tests.foreign import only_groups, refused, send_all, tell, unicast, with_asyncio
-from tests.hosts import TIMEOUT, Host
+from tests.hosts import ROOT, TIMEOUT, Host
 from tests.test_end_to_end import send
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -351,6 +352,15 @@ def test_tasks_wait(two_hosts: tuple[Host, Host], group4: str) -> None:
     """AsyncMcastRx and AsyncMcastTx work."""
     alice, _ = two_hosts
     assert played(alice).call(with_asyncio, group4, "selector") == ["one", "two", "three"]
+
+
+def test_what_every_system_does_is_done(two_hosts: tuple[Host, Host]) -> None:
+    """The tests for any system pass."""
+    alice, _ = two_hosts
+    told = played(alice).under("env", "-C", str(ROOT)).python(
+        "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "tests"
+    )  # fmt: skip
+    assert "test_any_system.py ....." in told
 
 
 def test_bad_input_and_what_it_lacks(two_hosts: tuple[Host, Host]) -> None:
