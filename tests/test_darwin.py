@@ -358,7 +358,9 @@ def test_what_every_system_does_is_done(two_hosts: tuple[Host, Host]) -> None:
     """The tests for any system pass."""
     alice, _ = two_hosts
     told = played(alice).under("env", "-C", str(ROOT)).python(
-        "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "tests"
+        "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "tests",
+        # These ask compilers, whose answers do not depend on what is played.
+        "--ignore=tests/test_layouts.py",
     )  # fmt: skip
     assert "test_any_system.py ....." in told
 

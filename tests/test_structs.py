@@ -31,7 +31,7 @@ from mcast_lowlevel import (
     Struct,
     UnsupportedError,
 )
-from mcast_lowlevel._generated import darwin, linux, windows
+from mcast_lowlevel._generated import darwin, linux, linux32, windows
 from mcast_lowlevel._structs import Structs
 from tests import strategies
 from tests.compilers import require_c_compiler
@@ -41,11 +41,14 @@ from tests.skipping import skip_off_linux
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HAS_64_BITS = sys.maxsize > 2**32
 PLATFORMS: dict[str, Structs] = {
-    "linux": Structs("Linux", linux.ffi),
+    "linux": Structs("Linux", linux.ffi if HAS_64_BITS else linux32.ffi),
     "darwin": Structs("macOS", darwin.ffi),
     "windows": Structs("Windows", windows.ffi),
 }
+if not HAS_64_BITS:
+    del PLATFORMS["darwin"], PLATFORMS["windows"]  # They are declared for 64 bits alone.
 if sys.platform == "win32":
     del PLATFORMS["linux"]  # Its structs hold a long, which has half as many bytes here.
 LACKING: dict[str, set[type]] = {
@@ -90,8 +93,8 @@ def test_packed_bytes_are_those_of_the_documented_layout(
 
 def documented(platform: str, value: Struct) -> bytes:
     """Return `value` packed by hand, from the layouts of headers and manual pages."""
-    # macOS packs the RFC 3678 requests to 4 bytes; elsewhere their addresses are aligned to 8.
-    gap = "" if platform == "darwin" else "4x"
+    # macOS packs the RFC 3678 requests to 4 bytes; elsewhere their addresses are aligned to a word.
+    gap = "" if platform == "darwin" or not HAS_64_BITS else "4x"
     match value:
         case SockaddrIn() | SockaddrIn6():
             return _documented_sockaddr(platform, value)
@@ -118,7 +121,7 @@ def documented(platform: str, value: Struct) -> bytes:
             mode = modes[value.gf_fmode is FilterMode.EXCLUDE]
             count = len(value.gf_slist)
             sources = [_documented_sockaddr(platform, item) for item in value.gf_slist]
-            head = struct.pack("=I4x128sII", value.gf_interface, group, mode, count)
+            head = struct.pack(f"=I{gap}128sII", value.gf_interface, group, mode, count)
             return head + b"".join(source.ljust(128, b"\0") for source in sources)
         case InPktinfo():
             if platform == "windows":
@@ -193,7 +196,7 @@ def test_unpacking_refuses_a_struct_that_is_cut_short(platform: str, kind: type[
 def test_unpacking_refuses_a_filter_whose_sources_are_missing() -> None:
     """A source filter that announces more sources than it carries is refused."""
     source = SockaddrIn(IPv4Address("192.0.2.1"))
-    structs = PLATFORMS["windows"]
+    structs = PLATFORMS.get("windows", PLATFORMS["linux"])
     whole = structs.pack(GroupFilter(1, source, FilterMode.INCLUDE, (source, source)))
     with pytest.raises(ValueError, match=f"takes {len(whole)} bytes, not {len(whole) - 1}"):
         structs.unpack(GroupFilter, whole[:-1])
@@ -210,7 +213,7 @@ def test_packing_refuses_an_index_that_the_field_cannot_hold(interface: int) -> 
     ("platform", "kind"),
     [
         pytest.param(name, kind, id=f"{name}-{kind.__name__}")
-        for name in LACKING
+        for name in PLATFORMS
         for kind in LACKING[name]
     ],
 )
@@ -221,6 +224,7 @@ def test_a_struct_that_the_platform_lacks_is_named(platform: str, kind: type[Str
         structs.unpack(kind, bytes(512))
 
 
+@pytest.mark.skipif("windows" not in PLATFORMS, reason="Windows' structs have 64 bits here")
 def test_a_field_that_windows_lacks_is_named() -> None:
     """Windows' in_pktinfo has no ipi_spec_dst, and a value for it is not dropped in silence."""
     info = InPktinfo(1, IPv4Address("239.1.2.3"), IPv4Address("192.0.2.1"))
