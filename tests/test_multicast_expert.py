@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import settings
@@ -42,7 +42,7 @@ GROUP_LISTS = st.sampled_from(
         [GROUPS4[0], GROUPS6[0]], ["10.0.0.1"], [GROUPS4[1], "nonsense"],
     ]
 )  # fmt: skip
-NO_PAIR: Any = multiple()
+NO_PAIR = cast(Any, multiple())
 MOSTLY = st.sampled_from([True, True, True, False])
 WHILE = 0.005
 """Seconds to wait for what may come; within one host it is there when sending returns."""
@@ -377,14 +377,12 @@ def interface_functions() -> int:
         ["eth0"], ["lo", "eth0", "127.0.0.1"], ["::1"], ["fd77::1"], ["10.77.0.1"], ["nosuch0"],
         ["192.0.2.9"], [], [str(listed[0][1].ip6_addrs[-1]).split("/", maxsplit=1)[0]],
     ]  # fmt: skip
+
+    def described(module: Any, spec: list[Any]) -> Any:
+        return outcome(lambda: [describe(item) for item in module.find_interfaces(spec)])
+
     for spec in specs:
-        found = [
-            outcome(
-                lambda module=module, spec=spec: list(map(describe, module.find_interfaces(spec)))
-            )  # type: ignore[misc]
-            for module in (theirs, ours)
-        ]
-        agree(*found)
+        agree(described(theirs, spec), described(ours, spec))
     for address in ("239.1.2.3", "ff15::1", "10.0.0.1", "::1", "nonsense"):
         for family in (V4, V6):
             agree(
