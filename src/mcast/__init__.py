@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcast_lowlevel import FilterMode
+from mcast_lowlevel import Doubt, FilterMode, Finding
 
 from ._addresses import SourceAddress
 from ._batch import Batch
@@ -31,6 +31,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ._asyncio import AsyncMcastRx, AsyncMcastTx
+    from ._doctor import Diagnosis, doctor
 
 __all__ = [
     "AddressError",
@@ -39,7 +40,10 @@ __all__ = [
     "Batch",
     "ClosedError",
     "Datagram",
+    "Diagnosis",
+    "Doubt",
     "FilterMode",
+    "Finding",
     "Interface",
     "InterfaceChange",
     "InterfaceError",
@@ -52,15 +56,20 @@ __all__ = [
     "SourceAddress",
     "UnsupportedError",
     "default_interface",
+    "doctor",
     "find_interfaces",
     "interfaces",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """Load asyncio for those who use it: it takes longer than all the rest."""
+    """Load what few use when they do: asyncio takes longer than all the rest."""
     if name in {"AsyncMcastRx", "AsyncMcastTx"}:
         from . import _asyncio  # noqa: PLC0415 - see above.
 
         return getattr(_asyncio, name)
+    if name in {"Diagnosis", "doctor"}:
+        from . import _doctor  # noqa: PLC0415 - see above.
+
+        return getattr(_doctor, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,12 +11,15 @@ from ._options import get_option, getsockopt, set_option, setsockopt
 from ._platform import system
 from ._records import (
     AddressRecord,
+    Doubt,
+    Finding,
     Ifaddr,
     InterfaceFlag,
     InterfaceRecord,
     LinkChanges,
     Message,
     Part,
+    Question,
     SockaddrLink,
 )
 from ._requests import (
@@ -65,6 +68,7 @@ MessageBatch = system.MessageBatch
 MessageSender = system.MessageSender
 can_bind_to = system.can_bind_to
 default_route_interface = system.default_route_interface
+faults = system.faults
 getifaddrs = system.getifaddrs
 interface_records = system.interface_records
 keep_after_reset = system.keep_after_reset
@@ -83,7 +87,9 @@ __all__ = [
     "OPENING_ADVICE",
     "SENDING_ADVICE",
     "AddressRecord",
+    "Doubt",
     "FilterMode",
+    "Finding",
     "GroupFilter",
     "GroupReq",
     "GroupSourceReq",
@@ -104,6 +110,7 @@ __all__ = [
     "MessageSender",
     "Option",
     "Part",
+    "Question",
     "Sockaddr",
     "SockaddrIn",
     "SockaddrIn6",
@@ -115,6 +122,7 @@ __all__ = [
     "can_bind_to",
     "default_route_interface",
     "dropped_datagrams",
+    "faults",
     "get_option",
     "get_source_filter",
     "getifaddrs",

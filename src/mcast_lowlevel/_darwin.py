@@ -14,6 +14,7 @@ from ._darwin_interfaces import decode_link, default_route_interface, interface_
 from ._darwin_links import LinkWatch
 from ._darwin_messages import MessageBatch, MessageSender
 from ._errors import system_error
+from ._no_faults import faults
 from ._posix import keep_after_reset, scope_name, send_message
 from ._records import Ifaddr
 from ._structs import Structs
@@ -36,6 +37,7 @@ __all__ = [
     "MessageSender",
     "can_bind_to",
     "default_route_interface",
+    "faults",
     "ffi",
     "getifaddrs",
     "interface_records",

@@ -15,7 +15,15 @@ from ._linux_ffi import ffi, lib
 from ._linux_messages import MessageBatch
 from ._linux_sending import MessageSender
 from ._posix import keep_after_reset, scope_name, send_message
-from ._records import Ifaddr, InterfaceFlag, InterfaceRecord, SockaddrLink
+from ._records import (
+    Doubt,
+    Finding,
+    Ifaddr,
+    InterfaceFlag,
+    InterfaceRecord,
+    Question,
+    SockaddrLink,
+)
 from ._structs import Structs
 from ._table import Option, OptionTable, SocketOption, SourceFilterCalls, TableMaker
 from ._values import GroupReq, GroupSourceReq, InPktinfo, IpMreqn, Struct
@@ -36,6 +44,7 @@ __all__ = [
     "MessageSender",
     "can_bind_to",
     "default_route_interface",
+    "faults",
     "ffi",
     "getifaddrs",
     "interface_records",
@@ -208,6 +217,13 @@ def can_bind_to(group: IPv4Address | IPv6Address, interface: int | None) -> bool
     link-local scope (RFC 4291 section 2.7) need one.
     """
     return group.version == 4 or interface is not None or group.packed[1] & 0x0F > _LINK_LOCAL
+
+
+def faults(question: Question) -> Iterator[Finding | Doubt]:
+    """Yield what in this host stands in the way of what is asked about."""
+    from . import _linux_faults  # noqa: PLC0415 - for those who ask, which are few.
+
+    return _linux_faults.faults(question)
 
 
 def default_route_interface(family: AddressFamily) -> int:

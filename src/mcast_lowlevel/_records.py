@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import NamedTuple, TypeAlias
 
 from ._values import Sockaddr
@@ -108,3 +108,33 @@ class Part(NamedTuple):
     size: int
     piece_size: int
     """Bytes; the last piece may be shorter."""
+
+
+class Question(NamedTuple):
+    """Question is what is to be received, to be looked at for what stands in the way."""
+
+    interface: InterfaceRecord
+    group: IPv4Address | IPv6Address
+    port: int | None
+    source: IPv4Address | IPv6Address | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Finding is something that keeps datagrams away, or will."""
+
+    problem: str
+    why: str
+    """What it does to who sends or receives."""
+    evidence: str
+    """Where it was seen, with its value."""
+    command: str
+    """What mends it, to be run as it stands."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Doubt is something that could not be looked at."""
+
+    subject: str
+    why: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from . import _windows_adapters, _windows_messages
 from ._errors import UnsupportedError
+from ._no_faults import faults
 from ._records import InterfaceRecord, Sockname
 from ._structs import Structs
 from ._table import Option, OptionTable, SocketOption, SourceFilterCalls, TableMaker
@@ -49,6 +50,7 @@ __all__ = [
     "MessageSender",
     "can_bind_to",
     "default_route_interface",
+    "faults",
     "ffi",
     "getifaddrs",
     "interface_records",

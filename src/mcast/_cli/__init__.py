@@ -11,6 +11,7 @@ import click
 import mcast
 
 from .demo import demo
+from .doctor import doctor
 from .interfaces import interfaces
 from .recv import recv
 from .send import send
@@ -52,5 +53,5 @@ def cli() -> None:
     """Send to IP multicast groups and receive from them, IPv4 and IPv6."""
 
 
-for command in (demo, interfaces, recv, send):
+for command in (demo, doctor, interfaces, recv, send):
     cli.add_command(command)

@@ -1,0 +1,104 @@
+"""``mcast doctor``: why nothing arrives, and what mends it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+import mcast
+
+from .options import PORT
+
+_WELL, _FOUND, _UNKNOWN = 0, 1, 2
+
+
+class _Endpoint(click.ParamType["tuple[str, int | None]"]):
+    """A group, or a group and a port as URLs write them: ``239.1.2.3:5000``, ``[ff15::1]:5000``."""
+
+    name = "group[:port]"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int | None]:
+        """Return the group and the port."""
+        group, separator, port = value.rpartition(":")
+        if value.startswith("["):
+            inside, _, rest = value[1:].partition("]")
+            group, separator, port = inside, rest[:1], rest[1:]
+            if not rest:
+                return inside, None
+        if not separator or (":" in group and not value.startswith("[")):
+            return value, None
+        return group, int(PORT(port, param, ctx))
+
+
+@click.command()
+@click.argument("group", type=_Endpoint(), required=False, metavar="[GROUP[:PORT]]")
+@click.option("--interface", "-i", metavar="NAME", help="Look at this one, by name or address.")
+@click.option("--source", "-s", metavar="ADDRESS", help="The host whose datagrams do not arrive.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def doctor(
+    context: click.Context,
+    *,
+    group: tuple[str, int | None] | None,
+    interface: str | None,
+    source: str | None,
+    as_json: bool,
+) -> None:
+    """Look for what keeps a group's datagrams away, and name the command that mends it.
+
+    Nothing is changed. The group is joined for a moment. An IPv6 group with a port is written
+    [ff15::1]:5000. Some things only root can see.
+
+    The exit code is 0 if all is well, 1 if something was found, and 2 if nothing was found and
+    something could not be looked at.
+    """
+    wanted, port = (None, None) if group is None else group
+    diagnosis = mcast.doctor(wanted, port, interface=interface, source=source)
+    if as_json:
+        click.echo(_json(diagnosis))
+    else:
+        _print(diagnosis)
+    if diagnosis.findings:
+        context.exit(_FOUND)
+    context.exit(_UNKNOWN if diagnosis.doubts else _WELL)
+
+
+def _json(diagnosis: mcast.Diagnosis) -> str:
+    return json.dumps(
+        {
+            "group": str(diagnosis.group),
+            "port": diagnosis.port,
+            "interface": diagnosis.interface.name,
+            "findings": [dataclasses.asdict(item) for item in diagnosis.findings],
+            "doubts": [dataclasses.asdict(item) for item in diagnosis.doubts],
+        }
+    )
+
+
+def _print(diagnosis: mcast.Diagnosis) -> None:
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(Text(f"{diagnosis.group} on {diagnosis.interface.name}", "bold"))
+    for finding in diagnosis.findings:
+        console.print()
+        console.print(Text(finding.problem, "red"))
+        for label, text in (
+            ("why it matters", finding.why),
+            ("seen by", finding.evidence),
+            ("mended by", finding.command),
+        ):
+            console.print(
+                Text(f"  {label:<16}", "dim") + Text(text), soft_wrap=label == "mended by"
+            )
+    for doubt in diagnosis.doubts:
+        console.print()
+        console.print(Text(f"not looked at: {doubt.subject}", "yellow"))
+        console.print(Text(f"  {'why':<16}", "dim") + Text(doubt.why))
+    if diagnosis.is_well:
+        console.print(Text("nothing stands in the way", "green"))
