@@ -67,6 +67,7 @@ FAULTS: dict[str, tuple[list[str], list[str], str]] = {
     "no multicast": (["ip link set eth0 multicast off"], [GROUP4], "does not take multicast"),
     "IPv6 off": (["sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1"], [GROUP6], "does not speak IPv6"),
     "no address": (["ip address flush dev eth0 scope global"], [GROUP4], "has no IPv4 address"),
+    "no IPv6 address": (["ip -6 address flush dev eth0"], [GROUP6], "has no IPv6 address"),
     "IGMP version": (
         ["sysctl -qw net.ipv4.conf.eth0.force_igmp_version=2"], [GROUP4],
         "IGMP is held at version 2",
@@ -147,6 +148,17 @@ def test_a_fault_is_found_and_mended(host: Host, name: str) -> None:
         host.run("sh", "-c", command)
         _, told = examine(host, *arguments)
     assert not [item for item in told["findings"] if problem in item["problem"]]
+
+
+def test_an_unplugged_cable_is_found(host: Host) -> None:
+    """No command plugs it in; the finding is gone when somebody has."""
+    host.run("ip", "link", "add", "cable", "type", "veth", "peer", "name", "far")
+    host.run("ip", "link", "set", "cable", "up")
+    host.run("ip", "address", "add", "10.99.0.1/24", "dev", "cable")
+    (finding,) = find(host, GROUP4, "--interface", "cable")
+    assert finding["problem"] == "cable has no carrier"
+    host.run("ip", "link", "set", "far", "up")
+    assert_well(host, GROUP4, "--interface", "cable")
 
 
 def test_a_policy_that_accepts_nothing_is_found(host: Host) -> None:

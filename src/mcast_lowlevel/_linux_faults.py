@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from . import _nftables
+from ._options import set_option
 from ._records import Doubt, Finding, InterfaceFlag, Question
+from ._table import SocketOption
 
 _STRICT: Final = 1
 _SETTINGS: Final = Path("/proc/sys/net")
@@ -47,7 +49,7 @@ def _interface(question: Question) -> Iterator[Finding]:
             f"{name} has no carrier",
             "its cable is unplugged, or what it stands on is off: nothing comes or goes there",
             f"`ip link show {name}`: NO-CARRIER",
-            f"ethtool {name}",
+            f"ip link show {name}",
         )
     if InterfaceFlag.MULTICAST not in flags and InterfaceFlag.LOOPBACK not in flags:
         yield Finding(
@@ -68,8 +70,13 @@ def _interface(question: Question) -> Iterator[Finding]:
             f"{name} has no IPv{version} address",
             "nothing can be sent from there, and membership reports have no proper source",
             f"`ip -{version} address show {name}`: empty",
-            f"ip address add {'192.0.2.1/24' if version == 4 else '2001:db8::1/64'} dev {name}",
+            # A link-local one (RFC 3927, RFC 4291), which is nobody's business but this network's.
+            f"ip address add {_link_local(version, record.index)} dev {name} scope link",
         )
+
+
+def _link_local(version: int, index: int) -> str:
+    return f"169.254.77.{index % 254 + 1}/16" if version == 4 else f"fe80::77:{index:x}/64"
 
 
 def _forced_version(question: Question) -> Iterator[Finding]:
@@ -123,9 +130,9 @@ def _port(version: int, port: int) -> Iterator[Finding | Doubt]:
     """Look whether another program holds the port and does not share it."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        set_option(probe.fileno(), family, SocketOption.SHARE_PORT, 1)
         if family == socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            set_option(probe.fileno(), family, SocketOption.ONLY_IPV6, 1)
         try:
             probe.bind(("", port))
         except PermissionError:

@@ -8,13 +8,17 @@ import sys
 
 import click
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 import mcast
 
 from .options import PORT
+from .words import endpoint
 
 _WELL, _FOUND, _UNKNOWN = 0, 1, 2
+_LABELS = 16
+"""Columns that a label takes."""
 
 
 class _Endpoint(click.ParamType["tuple[str, int | None]"]):
@@ -84,21 +88,31 @@ def _json(diagnosis: mcast.Diagnosis) -> str:
 
 def _print(diagnosis: mcast.Diagnosis) -> None:
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.print(Text(f"{diagnosis.group} on {diagnosis.interface.name}", "bold"))
+    group = str(diagnosis.group)
+    title = group if diagnosis.port is None else endpoint(group, diagnosis.port)
+    console.print(Text(f"{title} on {diagnosis.interface.friendly_name}", "bold"))
     for finding in diagnosis.findings:
         console.print()
         console.print(Text(finding.problem, "red"))
-        for label, text in (
-            ("why it matters", finding.why),
-            ("seen by", finding.evidence),
-            ("mended by", finding.command),
-        ):
-            console.print(
-                Text(f"  {label:<16}", "dim") + Text(text), soft_wrap=label == "mended by"
-            )
+        _print_part(console, "why it matters", finding.why)
+        _print_part(console, "seen by", finding.evidence)
+        # A command is copied, so it is not broken into lines.
+        console.print(Text(f"  {'mended by':<{_LABELS}}", "dim") + finding.command, soft_wrap=True)
     for doubt in diagnosis.doubts:
         console.print()
         console.print(Text(f"not looked at: {doubt.subject}", "yellow"))
-        console.print(Text(f"  {'why':<16}", "dim") + Text(doubt.why))
+        _print_part(console, "why", doubt.why)
     if diagnosis.is_well:
         console.print(Text("nothing stands in the way", "green"))
+
+
+def _print_part(console: Console, label: str, text: str) -> None:
+    """Print a label, and the text beside it, in a pipe on one line."""
+    if console.soft_wrap:
+        console.print(f"  {label:<{_LABELS}}{text}", markup=False)
+        return
+    table = Table.grid(padding=0)
+    table.add_column(width=_LABELS + 2, style="dim")
+    table.add_column(overflow="fold")
+    table.add_row(f"  {label}", Text(text))
+    console.print(table)
