@@ -120,6 +120,16 @@ FAULTS: dict[str, tuple[list[str], list[str], str]] = {
         [GROUP6],
         "the firewall throws MLD queries away",
     ),
+    "bridge without a querier": (
+        ["ip link add br0 type bridge mcast_snooping 1", "ip link set br0 up"],
+        [GROUP4, "--interface", "br0"],
+        "bridge br0 listens for members, and nobody asks",
+    ),
+    "port of a bridge without a querier": (
+        ["ip link add br0 type bridge && ip link set br0 up && ip link set eth0 master br0"],
+        [GROUP6],
+        "bridge br0 listens for members, and nobody asks",
+    ),
     "loopback without a route": (
         ["ip link set lo up"],
         [GROUP6, "--interface", "lo"],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from . import _nftables
+from . import _bridges, _nftables
 from ._options import set_option
 from ._records import Doubt, Finding, InterfaceFlag, Question
 from ._table import SocketOption
@@ -32,6 +32,7 @@ def faults(question: Question) -> Iterator[Finding | Doubt]:
     if question.port is not None:
         yield from _port(question.group.version, question.port)
     yield from _nftables.faults(question)
+    yield from _bridges.faults(question)
 
 
 def _interface(question: Question) -> Iterator[Finding]:
