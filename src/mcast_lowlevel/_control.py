@@ -38,6 +38,19 @@ class Time(NamedTuple):
     """How many a unit of the fraction is."""
 
 
+def packet_information(ffi: FFI) -> Mapping[Kind, PacketInfo]:
+    """Return which control messages carry packet information; all platforms name them alike."""
+    constant = ffi.integer_const
+    return {
+        (constant("IPPROTO_IP"), constant("IP_PKTINFO")): PacketInfo(
+            ffi.typeof("struct in_pktinfo *"), "ipi_addr", "ipi_ifindex"
+        ),
+        (constant("IPPROTO_IPV6"), constant("IPV6_PKTINFO")): PacketInfo(
+            ffi.typeof("struct in6_pktinfo *"), "ipi6_addr", "ipi6_ifindex"
+        ),
+    }
+
+
 @dataclass(frozen=True)
 class ControlReader:
     """ControlReader knows what the ancillary data of one platform looks like."""

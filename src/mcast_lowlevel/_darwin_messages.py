@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, Final
 
-from ._control import ControlReader, PacketInfo, Time, pack_control
+from ._control import ControlReader, Time, pack_control, packet_information
 from ._darwin_ffi import DarwinLibrary, ffi, lib
 from ._errors import system_error
 from ._one_by_one import DATA_SIZE, OneByOneBatch, OneByOneSender, Taken
@@ -28,14 +28,7 @@ _READER: Final = ControlReader(
     ffi=ffi,
     header=_CMSGHDR,
     alignment=_ALIGNMENT,
-    packet_info={
-        (_constant("IPPROTO_IP"), _constant("IP_PKTINFO")): PacketInfo(
-            ffi.typeof("struct in_pktinfo *"), "ipi_addr", "ipi_ifindex"
-        ),
-        (_constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO")): PacketInfo(
-            ffi.typeof("struct in6_pktinfo *"), "ipi6_addr", "ipi6_ifindex"
-        ),
-    },
+    packet_info=packet_information(ffi),
     hop_limits={
         (_constant("IPPROTO_IP"), _constant("IP_RECVTTL")),
         (_constant("IPPROTO_IPV6"), _constant("IPV6_HOPLIMIT")),

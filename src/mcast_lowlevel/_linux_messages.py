@@ -10,7 +10,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from ._control import ControlReader, PacketInfo, Time
+from ._control import ControlReader, Time, packet_information
 from ._errors import system_error
 from ._linux_ffi import ffi, lib
 from ._records import Message, Part
@@ -41,14 +41,7 @@ _READER: Final = ControlReader(
     ffi=ffi,
     header=_CMSGHDR,
     alignment=ffi.sizeof("size_t"),
-    packet_info={
-        (_constant("IPPROTO_IP"), _constant("IP_PKTINFO")): PacketInfo(
-            ffi.typeof("struct in_pktinfo *"), "ipi_addr", "ipi_ifindex"
-        ),
-        (_constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO")): PacketInfo(
-            ffi.typeof("struct in6_pktinfo *"), "ipi6_addr", "ipi6_ifindex"
-        ),
-    },
+    packet_info=packet_information(ffi),
     hop_limits={
         (_constant("IPPROTO_IP"), _constant("IP_TTL")),
         (_constant("IPPROTO_IPV6"), _constant("IPV6_HOPLIMIT")),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ._control import ControlReader, PacketInfo, pack_control
+from ._control import ControlReader, pack_control, packet_information
 from ._one_by_one import DATA_SIZE, OneByOneBatch, OneByOneSender, Taken
 from ._records import Sockname
 from ._structs import Structs
@@ -38,14 +38,7 @@ _READER: Final = ControlReader(
     ffi=ffi,
     header=_CMSGHDR,
     alignment=_WORD,
-    packet_info={
-        (_constant("IPPROTO_IP"), _constant("IP_PKTINFO")): PacketInfo(
-            ffi.typeof("struct in_pktinfo *"), "ipi_addr", "ipi_ifindex"
-        ),
-        (_constant("IPPROTO_IPV6"), _constant("IPV6_PKTINFO")): PacketInfo(
-            ffi.typeof("struct in6_pktinfo *"), "ipi6_addr", "ipi6_ifindex"
-        ),
-    },
+    packet_info=packet_information(ffi),
     hop_limits={
         (_constant("IPPROTO_IP"), _constant("IP_HOPLIMIT")),
         (_constant("IPPROTO_IP"), _constant("IP_TTL")),
