@@ -13,6 +13,7 @@ import mcast
 from .demo import demo
 from .doctor import doctor
 from .interfaces import interfaces
+from .ping import ping
 from .recv import recv
 from .send import send
 from .words import hints, reason
@@ -53,5 +54,5 @@ def cli() -> None:
     """Send to IP multicast groups and receive from them, IPv4 and IPv6."""
 
 
-for command in (demo, doctor, interfaces, recv, send):
+for command in (demo, doctor, interfaces, ping, recv, send):
     cli.add_command(command)

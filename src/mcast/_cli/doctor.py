@@ -13,7 +13,7 @@ from rich.text import Text
 
 import mcast
 
-from .options import PORT
+from .endpoints import ENDPOINT
 from .words import endpoint
 
 _WELL, _FOUND, _UNKNOWN = 0, 1, 2
@@ -21,28 +21,8 @@ _LABELS = 16
 """Columns that a label takes."""
 
 
-class _Endpoint(click.ParamType["tuple[str, int | None]"]):
-    """A group, or a group and a port as URLs write them: ``239.1.2.3:5000``, ``[ff15::1]:5000``."""
-
-    name = "group[:port]"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int | None]:
-        """Return the group and the port."""
-        group, separator, port = value.rpartition(":")
-        if value.startswith("["):
-            inside, _, rest = value[1:].partition("]")
-            group, separator, port = inside, rest[:1], rest[1:]
-            if not rest:
-                return inside, None
-        if not separator or (":" in group and not value.startswith("[")):
-            return value, None
-        return group, int(PORT(port, param, ctx))
-
-
 @click.command()
-@click.argument("group", type=_Endpoint(), required=False, metavar="[GROUP[:PORT]]")
+@click.argument("group", type=ENDPOINT, required=False, metavar="[GROUP[:PORT]]")
 @click.option("--interface", "-i", metavar="NAME", help="Look at this one, by name or address.")
 @click.option("--source", "-s", metavar="ADDRESS", help="The host whose datagrams do not arrive.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
