@@ -44,6 +44,8 @@ GROUP_LISTS = st.sampled_from(
 )  # fmt: skip
 NO_PAIR = cast(Any, multiple())
 MOSTLY = st.sampled_from([True, True, True, False])
+EVERYTHING = 3
+"""ETH_P_ALL of <linux/if_ether.h>."""
 WHILE = 0.005
 """Seconds to wait for what may come; within one host it is there when sending returns."""
 
@@ -105,6 +107,8 @@ class Machine(RuleBasedStateMachine):
 
     heard = 0
     """How many datagrams were heard by both, in all programs."""
+    sent = 0
+    """How many packets went out of eth0 by either."""
     senders = Bundle("senders")
     receivers = Bundle("receivers")
 
@@ -115,6 +119,9 @@ class Machine(RuleBasedStateMachine):
         self.modules: tuple[Any, Any] = (theirs, ours)
         self.opened: list[tuple[Any, Any]] = []
         self.broken: list[tuple[Any, Any]] = []
+        self.wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(EVERYTHING))
+        self.wire.bind(("eth0", EVERYTHING))
+        self.wire.setblocking(False)
 
     def both(self, action: Callable[[Any], Any], pair: tuple[Any, Any]) -> tuple[Any, Any]:
         """Do it with both, compare, and return what came of it."""
@@ -264,13 +271,17 @@ class Machine(RuleBasedStateMachine):
             return
         group = group or str(pair[0].mcast_ips[0])
         heard: list[list[Any]] = []
+        on_wire: list[list[bytes]] = []
         results: list[Any] = []
         for tx in pair:
             results.append(outcome(partial(tx.sendto, b"datagram", (group, port))))
             name = tx.getsockname() if pair in self.opened else None
+            on_wire.append(sent_packets(self.wire))
             heard.append(self.listen(name, bufsize, peek))
         agree(*results)
+        assert on_wire[0] == on_wire[1]
         assert heard[0] == heard[1]
+        type(self).sent += len(on_wire[0])
 
     def listen(self, name: Any, bufsize: int, peek: bool) -> list[Any]:
         """Return what each receiver of both hears, which is the same, from whom."""
@@ -293,6 +304,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Close what is open."""
+        self.wire.close()
         for pair in self.opened:
             for item in pair:
                 item.__exit__(None, None, None)
@@ -327,6 +339,22 @@ def test_using_what_is_not_open_agrees(machine_of_one: Host) -> None:
     assert machine_of_one.call(use_unopened) == 1
 
 
+def sent_packets(wire: socket.socket) -> list[bytes]:
+    """Return each packet of UDP that went out since the last time, but for what must differ."""
+    packets: list[bytes] = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            packet, (_, _, kind, *_) = wire.recvfrom(65535)
+            is_ipv4 = packet[0] >> 4 == 4
+            if kind != socket.PACKET_OUTGOING or packet[9 if is_ipv4 else 6] != socket.IPPROTO_UDP:
+                continue
+            header = 20 if is_ipv4 else 40
+            # Not the identification and the checksums, nor the source port, nor a flow's label.
+            ip = packet[6:10] + packet[12:20] if is_ipv4 else packet[4:40]
+            packets.append(ip + packet[header + 2 : header + 6] + packet[header + 8 :])
+    return packets
+
+
 def describe(iface: Any) -> list[Any]:
     """Return what is known of an interface."""
     return [
@@ -339,11 +367,11 @@ def describe(iface: Any) -> list[Any]:
     ]
 
 
-def run_machine() -> int:
+def run_machine() -> list[int]:
     """Run random programs in this host."""
-    programs = settings(max_examples=80, stateful_step_count=20, deadline=None, database=None)
+    programs = settings(max_examples=120, stateful_step_count=20, deadline=None, database=None)
     run_state_machine_as_test(Machine, settings=programs)
-    return Machine.heard
+    return [Machine.heard, Machine.sent]
 
 
 @pytest.fixture
@@ -356,8 +384,10 @@ def machine_of_one(network: Network) -> Host:
 
 
 def test_random_programs_agree(machine_of_one: Host) -> None:
-    """Results, exceptions and traffic are alike, whatever is done in whatever order."""
-    assert machine_of_one.call(run_machine) > 20
+    """Results, exceptions and packets are alike, whatever is done in whatever order."""
+    heard, sent = machine_of_one.call(run_machine)
+    assert heard > 0
+    assert sent > 0
 
 
 def interface_functions() -> int:
