@@ -233,6 +233,20 @@ def test_what_is_sent_is_received_as_json(group4: str, loopback: str) -> None:
     assert json.loads(stderr.splitlines()[-1])["bytes"] == 9
 
 
+def test_only_the_sources_asked_for_are_printed(network: Network, group4: str, port: int) -> None:
+    """With --source the others are not heard."""
+    bob, *others = (network.host(name, eth0=0) for name in ("bob", "alice", "carol"))
+    options = ["-i", "eth0", "-s", others[1].address("eth0", "inet"), "-n", "1"]
+    process = bob.popen(*bob.interpreter, "-m", "mcast", "recv", *options, group4, str(port))
+    with listening(process):
+        for host, text in zip(others, ("unwanted", "wanted"), strict=True):
+            host.python("-m", "mcast", "send", "-i", "eth0", group4, str(port), text)
+        told, _ = process.communicate(timeout=TIMEOUT)
+    (line,) = told.splitlines()
+    assert line.endswith("wanted")
+    assert "unwanted" not in line
+
+
 def test_rates_are_over_the_time_between_first_and_last(group4: str, loopback: str) -> None:
     """Of three datagrams two come in the time from the first to the last."""
     with receiver(group4, loopback, "-n", "3", "--json") as (process, to):

@@ -100,6 +100,14 @@ class _Tally:
     "[default: every one that is up, multicast-capable and not loopback]",
 )
 @click.option(
+    "--source",
+    "-s",
+    "sources",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Hear this host alone (source-specific multicast). May be given several times.",
+)
+@click.option(
     "--timeout", type=SECONDS_OVER_ZERO, help="End when nothing arrives for this many seconds."
 )
 @click.option("--count", "-n", metavar="N", type=COUNT, help="End after this many datagrams.")
@@ -110,6 +118,7 @@ def recv(
     port: int,
     *,
     interfaces: tuple[str, ...],
+    sources: tuple[str, ...],
     timeout: float | None,
     count: int | None,
     duration: float | None,
@@ -133,7 +142,7 @@ def recv(
     """
     tally = _Tally()
     enough = True
-    with mcast.McastRx(groups, port, interfaces=interfaces or None) as rx:
+    with mcast.McastRx(groups, port, interfaces=interfaces or None, sources=sources or None) as rx:
         # Both ask for the memberships, which end when a signal closes the receiver.
         listening, columns = _listening(rx), _Columns(rx)
         _close_on_signals(rx)
