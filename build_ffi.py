@@ -146,11 +146,14 @@ def check(platform: Platform) -> int:
     ffi.set_source("mcast_check", platform.headers, libraries=list(platform.libraries))
     with tempfile.TemporaryDirectory() as directory:
         compiled = _load("mcast_check", Path(ffi.compile(tmpdir=directory)))
-    # cffi compares a type when it is first asked for, and a constant when it is first read.
+    # cffi compares a type when it is first asked for, its fields when those are (older versions not
+    # sooner), and a constant when it is first read.
     typedefs, structs, unions = compiled.ffi.list_types()
     types = [*typedefs, *(f"struct {tag}" for tag in structs), *(f"union {tag}" for tag in unions)]
     for name in types:
-        compiled.ffi.sizeof(name)
+        ctype = compiled.ffi.typeof(name)
+        if ctype.kind in {"struct", "union"}:
+            list(ctype.fields or ())
     names = dir(compiled.lib)
     for name in names:
         getattr(compiled.lib, name)
