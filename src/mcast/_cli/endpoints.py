@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from .options import PORT
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType["tuple[str, int | None]"]
+else:
+    _ParamType = click.ParamType  # It takes no parameter in click 8.1.
 
-class _Endpoint(click.ParamType["tuple[str, int | None]"]):
+
+class _Endpoint(_ParamType):
     """A group, or a group and a port as URLs write them: ``239.1.2.3:5000``, ``[ff15::1]:5000``."""
 
     name = "group[:port]"
