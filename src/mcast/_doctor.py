@@ -10,7 +10,15 @@ from typing import Final
 
 from mcast_lowlevel import Doubt, Finding, InterfaceFlag, Question, faults, interface_records
 
-from ._addresses import Address, AddressLike, GroupLike, parse_group, parse_port, parse_source
+from ._addresses import (
+    Address,
+    AddressLike,
+    GroupLike,
+    family_of,
+    parse_group,
+    parse_port,
+    parse_source,
+)
 from ._errors import InterfaceError, McastError
 from ._interfaces import Interface, InterfaceLike, default_interface, find_interfaces, interfaces
 from ._joining import is_usual
@@ -63,8 +71,7 @@ def doctor(
     address = _USUAL_GROUP if group is None else parse_group(group).address
     port = None if port is None else parse_port(port, lowest=1)
     sender = None if source is None else parse_source(source, address)
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    chosen = _choose(family, interface)
+    chosen = _choose(family_of(address), interface)
     record = next(item for item in interface_records() if item.index == chosen.index)
     found: list[Finding | Doubt] = []
     if interface is None:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from ._darwin_ffi import DarwinLibrary, ffi, lib
 from ._errors import system_error
 from ._getifaddrs import ifaddr_name, read_ifaddrs
+from ._posix import flag_reader
 from ._records import InterfaceFlag, InterfaceRecord, SockaddrLink
 
 _constant = ffi.integer_const
@@ -25,13 +26,7 @@ _ADDRESSES: Final = {
     _AF_INET6: (ffi.offsetof("struct sockaddr_in6", "sin6_addr"), 16),
 }
 """Where in a socket address the address is, and how many bytes it has, by the system's family."""
-_FLAGS: Final = {
-    _constant("IFF_UP"): InterfaceFlag.UP,
-    _constant("IFF_RUNNING"): InterfaceFlag.RUNNING,
-    _constant("IFF_LOOPBACK"): InterfaceFlag.LOOPBACK,
-    _constant("IFF_POINTOPOINT"): InterfaceFlag.POINT_TO_POINT,
-    _constant("IFF_MULTICAST"): InterfaceFlag.MULTICAST,
-}
+_flags = flag_reader(_constant)
 _NO_FLAGS: Final = InterfaceFlag(0)
 _ATTEMPTS: Final = 10
 """How often the routing table is asked for again because it grew since its size was told."""
@@ -57,9 +52,7 @@ def interface_records(library: DarwinLibrary = lib) -> list[InterfaceRecord]:
 
     def read(record: Any) -> None:
         of = found.setdefault(ifaddr_name(ffi, record), _Found())
-        for bit, flag in _FLAGS.items():
-            if record.ifa_flags & bit:
-                of.flags |= flag
+        of.flags |= _flags(record.ifa_flags)
         if not record.ifa_addr:
             return
         if record.ifa_addr.sa_family == _AF_LINK:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from socket import AddressFamily
 from typing import Any, Final, cast
@@ -14,12 +13,11 @@ from ._errors import system_error
 from ._linux_ffi import ffi, lib
 from ._linux_messages import MessageBatch
 from ._linux_sending import MessageSender
-from ._posix import keep_after_reset, scope_name, send_message
+from ._posix import flag_reader, keep_after_reset, scope_name, send_message
 from ._records import (
     Doubt,
     Finding,
     Ifaddr,
-    InterfaceFlag,
     InterfaceRecord,
     Question,
     SockaddrLink,
@@ -135,13 +133,7 @@ structs: Final = Structs(NAME, ffi)
 
 _LINK_LOCAL: Final = 2
 
-_FLAGS: Final = {
-    _constant("IFF_UP"): InterfaceFlag.UP,
-    _constant("IFF_RUNNING"): InterfaceFlag.RUNNING,
-    _constant("IFF_LOOPBACK"): InterfaceFlag.LOOPBACK,
-    _constant("IFF_POINTOPOINT"): InterfaceFlag.POINT_TO_POINT,
-    _constant("IFF_MULTICAST"): InterfaceFlag.MULTICAST,
-}
+_flags = flag_reader(_constant)
 
 
 def last_error() -> OSError:
@@ -182,15 +174,6 @@ def interface_records() -> list[InterfaceRecord]:
         )
         for link in sorted(_netlink.links(), key=lambda link: link.index)
     ]
-
-
-@lru_cache(maxsize=64)
-def _flags(number: int) -> InterfaceFlag:
-    flags = InterfaceFlag(0)
-    for bit, flag in _FLAGS.items():
-        if number & bit:
-            flags |= flag
-    return flags
 
 
 def multicast_interface(family: AddressFamily, index: int) -> Iterator[int | Struct]:

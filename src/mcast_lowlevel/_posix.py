@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ._records import Sockname
+from ._records import InterfaceFlag, Sockname
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -26,6 +27,27 @@ def send_message(
     if address is None:
         return int(sender.sendmsg([data], ancillary))
     return int(sender.sendmsg([data], ancillary, 0, address))
+
+
+def flag_reader(constant: Callable[[str], int]) -> Callable[[int], InterfaceFlag]:
+    """Return what makes flags of a number with IFF_ bits; `constant` looks their names up."""
+    known = {
+        constant("IFF_UP"): InterfaceFlag.UP,
+        constant("IFF_RUNNING"): InterfaceFlag.RUNNING,
+        constant("IFF_LOOPBACK"): InterfaceFlag.LOOPBACK,
+        constant("IFF_POINTOPOINT"): InterfaceFlag.POINT_TO_POINT,
+        constant("IFF_MULTICAST"): InterfaceFlag.MULTICAST,
+    }
+
+    @lru_cache(maxsize=64)
+    def read(number: int) -> InterfaceFlag:
+        flags = InterfaceFlag(0)
+        for bit, flag in known.items():
+            if number & bit:
+                flags |= flag
+        return flags
+
+    return read
 
 
 def scope_name(index: int) -> str:

@@ -54,7 +54,7 @@ class _Peer:
         if sequence in self.sequences:
             self.duplicates += 1
             return False
-        self.reordered += sequence < max(self.sequences, default=0)
+        self.reordered += sequence < self.asked
         self.asked = max(self.asked, sequence)
         self.sequences.add(sequence)
         self.seconds.append(seconds)
@@ -110,10 +110,9 @@ def ping(
     """
     address, given = group
     port = given or _PORT
-    usual = {"interface": interface, "ttl": ttl}
     with (
         mcast.McastRx(address, port, interfaces=interface) as rx,
-        mcast.McastTx(address, port, **usual) as tx,  # type: ignore[arg-type]
+        mcast.McastTx(address, port, interface=interface, ttl=ttl) as tx,
     ):
         if reply:
             _answer(rx, tx)

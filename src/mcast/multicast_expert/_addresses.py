@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
 
+from .._addresses import SourceAddress
 from .._errors import AddressError, InterfaceError
 
 LOCALHOST_IPV4 = "127.0.0.1"
@@ -45,6 +46,14 @@ def validate_mcast_ip(mcast_ip: MulticastAddress, addr_family: int) -> None:
         raise MulticastExpertError(f"mcast_ip {mcast_ip} is IPv4, and the socket is AF_INET6")
     if address.version == 6 and addr_family == socket.AF_INET:
         raise MulticastExpertError(f"mcast_ip {mcast_ip} is IPv6, and the socket is AF_INET")
+
+
+def socket_address(of: SourceAddress, family: int, index: int) -> IPv4Or6Address:
+    """Return an address as `socket` writes it; `index` is the scope of one that has a scope."""
+    host, _, scope = of.host.partition("%")
+    if family == socket.AF_INET:
+        return host, of.port
+    return host, of.port, 0, index if scope else 0
 
 
 def require_port(port: int, function: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Generic, Self, TypeAlias, TypeVar
 
+from .._addresses import family_of
 from .._asyncio import AsyncMcastRx
 from .._datagram import Datagram
 from .._receiver import McastRx
@@ -17,6 +18,7 @@ from ._addresses import (
     NotOpenError,
     as_system_errors,
     require_port,
+    socket_address,
     validate_mcast_ip,
 )
 from ._interfaces import (
@@ -166,8 +168,5 @@ def _addresses(iface: IfaceInfo, family: int) -> Sequence[object]:
 
 def sender_address(datagram: Datagram) -> IPv4Or6Address:
     """Return where a datagram comes from, as `socket.recvfrom` writes it."""
-    host, port = datagram.source
-    if datagram.group.version == 4:
-        return host, port
-    bare, _, scope = host.partition("%")
-    return bare, port, 0, datagram.interface.index if scope else 0
+    family = family_of(datagram.group)
+    return socket_address(datagram.source, family, datagram.interface.index)

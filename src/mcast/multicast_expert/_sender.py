@@ -18,6 +18,7 @@ from ._addresses import (
     NotOpenError,
     as_system_errors,
     require_port,
+    socket_address,
     validate_mcast_ip,
 )
 from ._interfaces import (
@@ -153,11 +154,8 @@ class McastTxSocket:
 
     def getsockname(self) -> tuple[str, int]:
         """Return the source address and port; for IPv6 with flow information and scope."""
-        host, port = self._opened.local_address
-        bare, _, scope = host.partition("%")
-        if self.addr_family == socket.AF_INET:
-            return bare, port
-        return bare, port, 0, self._iface_info.index if scope else 0  # type: ignore[return-value]
+        local, index = self._opened.local_address, self._iface_info.index
+        return socket_address(local, self.addr_family, index)  # type: ignore[return-value]
 
     @property
     def network_interface(self) -> IfaceInfo:
