@@ -260,6 +260,7 @@ void freeifaddrs(struct ifaddrs *ifa);
 /* --- Constants: <linux/in.h>, <linux/in6.h> --- */
 
 #define IP_PKTINFO 8
+#define IP_OPTIONS 4
 #define IP_RECVTTL 12
 #define IP_TTL 2
 #define IP_MULTICAST_IF 32
@@ -275,6 +276,7 @@ void freeifaddrs(struct ifaddrs *ifa);
 
 #define IPV6_MULTICAST_IF 17
 #define IPV6_MULTICAST_HOPS 18
+#define IPV6_HOPOPTS 54
 #define IPV6_MULTICAST_LOOP 19
 #define IPV6_JOIN_GROUP 20
 #define IPV6_LEAVE_GROUP 21

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 import mcast
-from tests.hosts import Host, Network, RemoteError
+from tests.examination import asking, assert_gone, assert_well, examine, find, find_one
+from tests.hosts import Host, Network
 
 GROUP4, GROUP6 = "239.1.2.3", "ff15::1"
 
@@ -19,30 +17,6 @@ GROUP4, GROUP6 = "239.1.2.3", "ff15::1"
 def host(network: Network) -> Host:
     """Return a healthy host."""
     return network.host("patient", eth0=0)
-
-
-def examine(host: Host, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Return the exit code of `mcast doctor --json`, and what it says."""
-    process = host.popen(*host.interpreter, "-m", "mcast", "doctor", "--json", *arguments)
-    told, errors = process.communicate(timeout=60)
-    assert told, errors
-    return process.returncode, json.loads(told)
-
-
-def assert_well(host: Host, *arguments: str) -> None:
-    """Assert that nothing is found, and nothing left out."""
-    code, told = examine(host, *arguments)
-    assert (told["findings"], told["doubts"], code) == ([], [], 0)
-
-
-def find(host: Host, *arguments: str) -> list[dict[str, str]]:
-    """Return what is found, which has all that a finding has."""
-    code, told = examine(host, *arguments)
-    findings: list[dict[str, str]] = told["findings"]
-    assert code == 1
-    for finding in findings:
-        assert all(finding[part] for part in ("problem", "why", "evidence", "command"))
-    return findings
 
 
 @pytest.mark.parametrize("group", [GROUP4, f"{GROUP4}:5000", GROUP6, f"[{GROUP6}]:5000"])
@@ -93,33 +67,6 @@ FAULTS: dict[str, tuple[list[str], list[str], str]] = {
         [GROUP4, "--source", "203.0.113.9"],
         "the reverse path filter throws away what 203.0.113.9 sends",
     ),
-    "firewall, datagrams": (
-        [
-            "nft add table inet filter",
-            "nft 'add chain inet filter input { type filter hook input priority 0; }'",
-            "nft add rule inet filter input ip daddr 224.0.0.0/4 udp dport '{ 4000-6000 }' drop",
-        ],
-        [f"{GROUP4}:5000"],
-        f"the firewall throws datagrams to {GROUP4} away",
-    ),
-    "firewall, IGMP": (
-        [
-            "nft add table ip filter",
-            "nft 'add chain ip filter input { type filter hook input priority 0; }'",
-            "nft add rule ip filter input ip protocol igmp drop",
-        ],
-        [GROUP4],
-        "the firewall throws IGMP queries away",
-    ),
-    "firewall, MLD": (
-        [
-            "nft add table ip6 filter",
-            "nft 'add chain ip6 filter input { type filter hook input priority 0; }'",
-            "nft add rule ip6 filter input icmpv6 type mld-listener-query reject",
-        ],
-        [GROUP6],
-        "the firewall throws MLD queries away",
-    ),
     "bridge without a querier": (
         ["ip link add br0 type bridge mcast_snooping 1", "ip link set br0 up"],
         [GROUP4, "--interface", "br0"],
@@ -136,6 +83,21 @@ FAULTS: dict[str, tuple[list[str], list[str], str]] = {
         "lo does not bring a datagram back",
     ),
     "source-specific": ([], ["232.1.2.3"], "is source-specific, and no source is named"),
+    "one host": ([], ["ff01::1:1"], "does not leave the host that sends to it"),
+    "ttl 0": ([], [GROUP4, "--ttl", "0"], "a ttl of 0 keeps datagrams on the host"),
+    "ttl 1": (
+        [], [GROUP4, "--source", "10.78.0.9", "--ttl", "1"],
+        "a ttl of 1 keeps datagrams on the network",
+    ),
+    "link-local": (
+        [], ["224.0.0.77", "--source", "10.78.0.9"], "stays on the network where it is sent",
+    ),
+    "link-local, IPv6": (
+        [], ["ff12::77", "--source", "fd78::9"], "stays on the network where it is sent",
+    ),
+    "administratively scoped": (
+        [], [GROUP4, "--source", "8.8.8.8"], "stays within one organisation",
+    ),
     "twin": ([], ["239.128.0.5"], "shares its Ethernet address with 224.0.0.5"),
 }  # fmt: skip
 
@@ -148,16 +110,14 @@ def test_a_fault_is_found_and_mended(host: Host, name: str) -> None:
         arguments = [*arguments, "--interface", "eth0"]
     for command in made:
         host.run("sh", "-c", command)
-    (finding,) = [item for item in find(host, *arguments) if problem in item["problem"]]
-    command = finding["command"]
+    command = find_one(host, problem, *arguments)["command"]
     if command.startswith("mcast doctor "):
         # Another question is what mends it.
-        _, _, *asked = command.split()
-        _, told = examine(host, *asked, "--interface", "eth0")
+        _, _, *arguments = command.split()
+        arguments = ["--interface", "eth0", *arguments]
     else:
         host.run("sh", "-c", command)
-        _, told = examine(host, *arguments)
-    assert not [item for item in told["findings"] if problem in item["problem"]]
+    assert_gone(host, problem, *arguments)
 
 
 def test_an_unplugged_cable_is_found(host: Host) -> None:
@@ -171,43 +131,6 @@ def test_an_unplugged_cable_is_found(host: Host) -> None:
     assert_well(host, GROUP4, "--interface", "cable")
 
 
-def test_a_policy_that_accepts_nothing_is_found(host: Host) -> None:
-    """Where nothing is accepted, both the datagrams and the queries are told of, and mended."""
-    host.run("nft", "add table inet filter")
-    host.run(
-        "nft", "add chain inet filter input { type filter hook input priority 0; policy drop; }"
-    )
-    host.run("nft", "add rule inet filter input meta iifname lo accept")
-    findings = find(host, GROUP4, "--interface", "eth0")
-    assert len(findings) == 2
-    for finding in findings:
-        host.run("sh", "-c", finding["command"])
-    assert_well(host, GROUP4, "--interface", "eth0")
-
-
-def hold_port(port: int) -> Iterator[str]:
-    """Hold a port for this process alone."""
-    import socket  # noqa: PLC0415 - in that process.
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
-        holder.bind(("", port))
-        yield "held"
-        holder.recv(1)
-
-
-def test_a_port_that_is_held_is_found(host: Host, port: int) -> None:
-    """Whose it is is told, and ending that process frees it."""
-    with host.start(hold_port, port) as holder:
-        assert holder.next() == "held"
-        (finding,) = find(host, f"{GROUP4}:{port}", "--interface", "eth0")
-        assert f"port {port} is held" in finding["problem"]
-        assert f"(process {holder.pid})" in finding["evidence"]
-        host.run("sh", "-c", finding["command"])
-        with pytest.raises(RemoteError):
-            holder.next()
-        assert_well(host, f"{GROUP4}:{port}", "--interface", "eth0")
-
-
 def test_a_tunnel_that_wins_is_found(host: Host) -> None:
     """A VPN with the default route is what senders would choose; the command looks elsewhere."""
     host.run("ip", "link", "add", "vpn", "type", "veth", "peer", "name", "far")
@@ -217,8 +140,46 @@ def test_a_tunnel_that_wins_is_found(host: Host) -> None:
     findings = [
         item for item in find(host, GROUP4) if "no network for multicast" in item["problem"]
     ]
-    assert [item["command"] for item in findings] == ["mcast doctor --interface eth0"]
+    assert [item["command"] for item in findings] == [f"mcast doctor {GROUP4} --interface eth0"]
     assert_well(host, GROUP4, "--interface", "eth0")
+
+
+def test_a_bridge_of_containers_that_wins_is_found(host: Host) -> None:
+    """A container's bridge with the default route is what senders would choose."""
+    host.run("ip", "link", "add", "docker0", "type", "bridge", "mcast_snooping", "0")
+    host.run("ip", "link", "add", "inside", "type", "veth", "peer", "name", "container")
+    host.run("ip", "link", "set", "inside", "master", "docker0", "up")
+    host.run("ip", "link", "set", "container", "up")
+    host.run("ip", "link", "set", "docker0", "up")
+    host.run("ip", "address", "add", "172.17.0.1/16", "dev", "docker0")
+    host.run("ip", "route", "add", "default", "dev", "docker0")
+    finding = find_one(host, "docker0 is a bridge of containers", GROUP4)
+    assert finding["evidence"] == "`ip link show master docker0`: inside"
+    assert finding["command"] == f"mcast doctor {GROUP4} --interface eth0"
+    assert_well(host, *finding["command"].split()[2:])
+
+
+def test_a_route_that_leads_elsewhere_is_found(network: Network) -> None:
+    """Where a route for groups goes by another interface than the default one, it is told."""
+    host = network.host("patient", eth0=0, eth1=1)
+    host.configure("route add default dev eth0", "route add 224.0.0.0/4 dev eth1")
+    problem = f"a route leads {GROUP4} to eth1, and not to eth0"
+    host.run("sh", "-c", find_one(host, problem, GROUP4)["command"])
+    assert_gone(host, problem, GROUP4)
+
+
+@pytest.mark.parametrize(("group", "options"), [(GROUP4, []), (GROUP6, ["--ipv6"])])
+def test_a_missing_querier_is_found(
+    two_hosts: tuple[Host, Host], group: str, options: list[str]
+) -> None:
+    """Where nobody asks for members that is found; the command asks, and it is gone."""
+    alice, bob = two_hosts
+    problem = "nobody asks for members on eth0"
+    finding = find_one(alice, problem, group, "--interface", "eth0", "--listen", "0.1")
+    assert finding["command"] == " ".join(["mcast querier --interface eth0", *options])
+    with asking(bob, *options):
+        # Its second query comes after a quarter of the interval, 31 seconds.
+        assert_well(alice, group, "--interface", "eth0", "--listen", "60")
 
 
 def test_without_privilege_it_says_what_it_cannot_see(host: Host) -> None:
@@ -227,6 +188,15 @@ def test_without_privilege_it_says_what_it_cannot_see(host: Host) -> None:
     code, told = examine(ordinary, GROUP4, "--interface", "eth0")
     assert told["findings"] == []
     assert ["firewall" in item["subject"] for item in told["doubts"]] == [True]
+    assert code == 2
+
+
+def test_a_querier_is_heard_by_root_alone(host: Host) -> None:
+    """Without CAP_NET_RAW it is said that nothing could be heard."""
+    ordinary = host.under("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    code, told = examine(ordinary, GROUP4, "--interface", "eth0", "--listen", "0.1")
+    subjects = [item["subject"] for item in told["doubts"]]
+    assert "whether somebody asks for members on eth0" in subjects
     assert code == 2
 
 
@@ -248,3 +218,7 @@ def test_what_cannot_be_asked_is_refused() -> None:
         mcast.doctor(interface="nosuch0")
     with pytest.raises(mcast.AddressError):
         mcast.doctor(GROUP4, 0, interface="lo")
+    with pytest.raises(ValueError, match="ttl 256 is out of range"):
+        mcast.doctor(GROUP4, interface="lo", ttl=256)
+    with pytest.raises(ValueError, match="listen is a number of seconds"):
+        mcast.doctor(GROUP4, interface="lo", listen=float("nan"))

@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ._asyncio import AsyncMcastRx, AsyncMcastTx
     from ._doctor import Diagnosis, doctor
+    from ._querier import Querier
 
 __all__ = [
     "AddressError",
@@ -53,6 +54,7 @@ __all__ = [
     "McastTx",
     "Membership",
     "MembershipError",
+    "Querier",
     "SourceAddress",
     "UnsupportedError",
     "default_interface",
@@ -72,4 +74,8 @@ def __getattr__(name: str) -> object:
         from . import _doctor  # noqa: PLC0415 - see above.
 
         return getattr(_doctor, name)
+    if name == "Querier":
+        from . import _querier  # noqa: PLC0415 - see above.
+
+        return _querier.Querier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -72,7 +72,7 @@ def interfaces() -> list[Interface]:
     Raises `OSError` where the system refuses the list.
     """
     with advised(OPENING_ADVICE):
-        return [_interface(record) for record in interface_records()]
+        return [interface_of(record) for record in interface_records()]
 
 
 @lru_cache(maxsize=64)
@@ -86,7 +86,8 @@ def _states(flags: InterfaceFlag) -> Mapping[str, bool]:
     }
 
 
-def _interface(record: InterfaceRecord) -> Interface:
+def interface_of(record: InterfaceRecord) -> Interface:
+    """Return what the system says of an interface as users see it."""
     addresses = record.addresses
     return Interface(
         name=record.name,
@@ -171,11 +172,15 @@ def _with_address(wanted: Address, candidates: list[Interface]) -> list[Interfac
     ]
 
 
-def default_interface(family: int = socket.AF_INET) -> Interface | None:
+def default_interface(
+    family: int = socket.AF_INET, *, among: Iterable[Interface] | None = None
+) -> Interface | None:
     """Return the interface that the default route of `family` uses, or None without one.
 
-    Of several default routes the one with the lowest metric counts. Raises `AddressError` for
+    Of several default routes the one with the lowest metric counts. `among` are the interfaces to
+    search, by default the machine's. Raises `AddressError` for
     another family than IPv4's and IPv6's.
     """
     index = default_route_interface(parse_family(family))
-    return next((item for item in interfaces() if item.index == index), None)
+    candidates = interfaces() if among is None else among
+    return next((item for item in candidates if item.index == index), None)

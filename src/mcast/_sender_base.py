@@ -66,7 +66,8 @@ def _require_family(group: Group, family: socket.AddressFamily) -> None:
         )
 
 
-def _parse_ttl(ttl: int) -> int:
+def parse_ttl(ttl: int) -> int:
+    """Return `ttl` if it is one; `ValueError` for another number, `TypeError` for another type."""
     if not isinstance(ttl, int) or isinstance(ttl, bool):
         raise TypeError(f"a ttl is an int, not {type(ttl).__name__}")
     if not 0 <= ttl <= 255:
@@ -133,7 +134,7 @@ class SenderBase:
             _require_family(parsed, self._family)
         elif group is not None or port is not None:
             raise AddressError("group and port belong together: give both or neither")
-        self._ttl = _parse_ttl(ttl)
+        self._ttl = parse_ttl(ttl)
         self._loopback = bool(loopback)
         require_buffer_size(send_buffer)
         self._send_buffer = send_buffer

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ._errors import McastError, UnsupportedError
 from ._options import get_option, getsockopt, set_option, setsockopt
 from ._platform import system
+from ._queries import QuerySocket
 from ._records import (
     AddressRecord,
     Doubt,
@@ -110,6 +111,7 @@ __all__ = [
     "MessageSender",
     "Option",
     "Part",
+    "QuerySocket",
     "Question",
     "Sockaddr",
     "SockaddrIn",

@@ -89,6 +89,7 @@ OPTIONS: Final[OptionTable] = {
         ("struct in_pktinfo", "struct in6_pktinfo"),
     ),
     **_MAKER.pair(SocketOption.HOP_LIMIT, "IP_RECVTTL", "IPV6_RECVHOPLIMIT"),
+    **_MAKER.pair(SocketOption.HEADER_OPTIONS, "IP_OPTIONS", "IPV6_HOPOPTS", ("char[]", "char[]")),
     **_MAKER.pair(SocketOption.MULTICAST_ALL, "IP_MULTICAST_ALL", "IPV6_MULTICAST_ALL"),
     **_MAKER.pair(SocketOption.MULTICAST_HOPS, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS"),
     **_MAKER.pair(SocketOption.MULTICAST_LOOP, "IP_MULTICAST_LOOP", "IPV6_MULTICAST_LOOP"),

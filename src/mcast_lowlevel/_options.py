@@ -45,15 +45,16 @@ def find_option(which: SocketOption, family: AddressFamily) -> Option:
 
 
 def set_option(
-    sockfd: int, family: AddressFamily, which: SocketOption, value: int | Struct
+    sockfd: int, family: AddressFamily, which: SocketOption, value: int | bytes | Struct
 ) -> None:
-    """Set an option to a number or to a struct.
+    """Set an option to a number, to bytes as they are, or to a struct.
 
     Raises `UnsupportedError` where the platform lacks the option, `OverflowError` for a number
     that the option's type cannot hold, and `OSError` with the system's errno.
     """
     option = find_option(which, family)
-    setsockopt(sockfd, option.level, option.name, pack_value(option, value))
+    packed = value if isinstance(value, bytes) else pack_value(option, value)
+    setsockopt(sockfd, option.level, option.name, packed)
 
 
 def pack_value(option: Option, value: int | Struct) -> bytes:

@@ -114,9 +114,20 @@ class Question(NamedTuple):
     """Question is what is to be received, to be looked at for what stands in the way."""
 
     interface: InterfaceRecord
+    alternatives: tuple[str, ...] | None
+    """The names of other interfaces that could be meant; None if the user has named this one."""
     group: IPv4Address | IPv6Address
     port: int | None
     source: IPv4Address | IPv6Address | None
+    """None for any host on the interface's network."""
+    listen: float
+    """Seconds to listen for what the network says by itself."""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the source is on the interface's network, without a router in between."""
+        source = self.source
+        return source is None or any(source in item.network for item in self.interface.addresses)
 
 
 @dataclass(frozen=True)

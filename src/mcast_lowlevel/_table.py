@@ -27,6 +27,7 @@ class SocketOption(enum.Enum):
     COALESCING = "receiving several datagrams in one piece"
     SEGMENT_SIZE = "sending several datagrams in one piece"
     TIMESTAMP = "times of arrival"
+    HEADER_OPTIONS = "options in the header of IP"
     MULTICAST_ALL = "receiving groups that other sockets joined"
     MULTICAST_HOPS = "the hop limit of multicast datagrams"
     MULTICAST_LOOP = "hearing one's own multicast datagrams"

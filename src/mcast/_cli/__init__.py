@@ -14,6 +14,7 @@ from .demo import demo
 from .doctor import doctor
 from .interfaces import interfaces
 from .ping import ping
+from .querier import querier
 from .recv import recv
 from .send import send
 from .words import hints, reason
@@ -54,5 +55,5 @@ def cli() -> None:
     """Send to IP multicast groups and receive from them, IPv4 and IPv6."""
 
 
-for command in (demo, doctor, interfaces, ping, recv, send):
+for command in (demo, doctor, interfaces, ping, querier, recv, send):
     cli.add_command(command)

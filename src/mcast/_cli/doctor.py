@@ -14,6 +14,7 @@ from rich.text import Text
 import mcast
 
 from .endpoints import ENDPOINT
+from .options import SECONDS, TTL
 from .words import endpoint
 
 _WELL, _FOUND, _UNKNOWN = 0, 1, 2
@@ -25,6 +26,14 @@ _LABELS = 16
 @click.argument("group", type=ENDPOINT, required=False, metavar="[GROUP[:PORT]]")
 @click.option("--interface", "-i", metavar="NAME", help="Look at this one, by name or address.")
 @click.option("--source", "-s", metavar="ADDRESS", help="The host whose datagrams do not arrive.")
+@click.option("--ttl", metavar="N", type=TTL, help="The ttl that they are sent with.")
+@click.option(
+    "--listen",
+    type=SECONDS,
+    default=0.0,
+    metavar="SECONDS",
+    help="Listen for a querier as long; 130 tell whether there is one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(
@@ -33,6 +42,8 @@ def doctor(
     group: tuple[str, int | None] | None,
     interface: str | None,
     source: str | None,
+    ttl: int | None,
+    listen: float,
     as_json: bool,
 ) -> None:
     """Look for what keeps a group's datagrams away, and name the command that mends it.
@@ -44,7 +55,9 @@ def doctor(
     something could not be looked at.
     """
     wanted, port = (None, None) if group is None else group
-    diagnosis = mcast.doctor(wanted, port, interface=interface, source=source)
+    diagnosis = mcast.doctor(
+        wanted, port, interface=interface, source=source, ttl=ttl, listen=listen
+    )
     if as_json:
         click.echo(_json(diagnosis))
     else:
@@ -61,6 +74,7 @@ def _json(diagnosis: mcast.Diagnosis) -> str:
             "port": diagnosis.port,
             "interface": diagnosis.interface.name,
             "findings": [dataclasses.asdict(item) for item in diagnosis.findings],
+            "listened": diagnosis.listened,
             "doubts": [dataclasses.asdict(item) for item in diagnosis.doubts],
         }
     )
@@ -84,6 +98,8 @@ def _print(diagnosis: mcast.Diagnosis) -> None:
         _print_part(console, "why", doubt.why)
     if diagnosis.is_well:
         console.print(Text("nothing stands in the way", "green"))
+    if not diagnosis.listened:
+        console.print(Text("who asks for members was not listened for: --listen 130", "dim"))
 
 
 def _print_part(console: Console, label: str, text: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 PORT: Final = click.IntRange(1, 65535)
 PORT_OR_ANY: Final = click.IntRange(0, 65535)
+TTL: Final = click.IntRange(0, 255)
 COUNT: Final = click.IntRange(min=1)
 
 
