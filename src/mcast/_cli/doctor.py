@@ -26,7 +26,7 @@ _LABELS = 16
 @click.argument("group", type=ENDPOINT, required=False, metavar="[GROUP[:PORT]]")
 @click.option("--interface", "-i", metavar="NAME", help="Look at this one, by name or address.")
 @click.option("--source", "-s", metavar="ADDRESS", help="The host whose datagrams do not arrive.")
-@click.option("--ttl", metavar="N", type=TTL, help="The ttl that they are sent with.")
+@click.option("--ttl", metavar="N", type=TTL, help="The ttl that the source sends with.")
 @click.option(
     "--listen",
     type=SECONDS,
