@@ -94,9 +94,11 @@ def _joined(payloads: list[Buffer], size: int) -> bytes:
 
     All but the last are of that size then, and the last is not larger.
     """
+    if len(payloads) < 2:  # None if the first one is too large.
+        return b""
     sizes = list(map(len, cast("list[bytes]", payloads)))
     last = sizes.pop()
-    if not (0 < last <= size and sizes and sizes == [size] * len(sizes)):
+    if not (0 < last <= size and sizes == [size] * len(sizes)):
         return b""
     whole = b"".join(payloads)
     # Nothing has fewer bytes than elements: if all have as many, each one has.
