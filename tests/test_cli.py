@@ -5,30 +5,26 @@ from __future__ import annotations
 import base64
 import json
 import os
-import pty
-import select
 import signal
 import socket
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import click
 import pytest
 from rich.cells import cell_len
 
 import mcast
 from mcast.__main__ import main
 from tests.hosts import TIMEOUT, Host, Network
+from tests.terminals import Terminal
 
 MCAST = [sys.executable, "-m", "mcast"]
 # A receiver that a failing test leaves behind ends by itself.
@@ -89,44 +85,6 @@ def lines_of(process: Process, count: int) -> list[str]:
     """Return the next lines of the standard output."""
     assert process.stdout is not None
     return [process.stdout.readline() for _ in range(count)]
-
-
-class Terminal:
-    """Terminal runs a command on a terminal of 80 columns."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        """Start the command."""
-        self._ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (24, 80))
-        environment = {**os.environ, "TERM": "xterm"}
-        environment.pop("COLUMNS", None)
-        self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-        )
-        os.close(theirs)
-        self._shown = ""
-
-    def shown(self, until: str | None = None) -> list[str]:
-        """Return the lines shown, without styles, as soon as there is `until`, or at the end."""
-        deadline = time.monotonic() + TIMEOUT
-        while until is None or until not in self._shown:
-            readable, _, _ = select.select([self._ours], [], [], deadline - time.monotonic())
-            assert readable, self._shown
-            try:
-                self._shown += os.read(self._ours, 65536).decode()
-            except OSError:  # Linux's way to say that the other side is closed.
-                break
-        return click.unstyle(self._shown).replace("\r", "\n").split("\n")
-
-    def __enter__(self) -> Self:
-        """Return the terminal."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the command."""
-        self.process.kill()
-        self.process.wait(TIMEOUT)
-        os.close(self._ours)
 
 
 @pytest.fixture
@@ -227,7 +185,7 @@ def test_what_is_sent_is_received_as_json(group4: str, loopback: str) -> None:
     assert [item["size"] for item in records] == [7, 2, 0]
     assert {(item["group"], item["interface"]) for item in records} == {(group4, loopback)}
     source = f"{records[1]['source_host']}:{records[1]['source_port']}"
-    assert sent.stdout == (
+    assert sent.stdout.splitlines(keepends=True)[0] == (
         f"sent 2 datagrams, 2 bytes, to {group4}:{to[-1]} from {source} on {loopback}, ttl 1\n"
     )
     assert json.loads(stderr.splitlines()[-1])["bytes"] == 9

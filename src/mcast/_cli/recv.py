@@ -1,90 +1,39 @@
-"""``mcast recv``: printing what arrives."""
+"""``mcast recv``: printing what arrives, or how fast, or keeping it."""
 
 from __future__ import annotations
 
-import base64
 import json
-import signal
+import math
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import FrameType
-from typing import TypeAlias
 
 import click
-from rich.console import Console
-from rich.filesize import decimal
-from rich.text import Text
 
 import mcast
 
 from .options import COUNT, PORT_OR_ANY, SECONDS_OVER_ZERO
-from .words import amount, endpoint
-
-_BURST = 256
-"""How many datagrams at most are printed together."""
-_NARROW = 25
-"""Columns: size and payload go on a line of their own where fewer are left."""
-_ESCAPES = str.maketrans({"\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-Show: TypeAlias = Callable[[list[mcast.Datagram]], None]
+from .pcap import capture
+from .rates import rates
+from .rtp import DYNAMIC_RATE
+from .showing import Columns, Show, output, write_payloads
+from .signals import on_signals
+from .streams import Streams
+from .tally import Tally
 
 
-@dataclass
-class _Tally:
-    """What arrived so far."""
+@dataclass(frozen=True)
+class _Limits:
+    """_Limits is when to end, and how much to take at once."""
 
-    datagrams: int = 0
-    size: int = 0
-    first_size: int = 0
-    first_time: float = 0.0
-    last_time: float = 0.0
-
-    def add(self, size: int) -> None:
-        """Count a datagram that arrived now."""
-        self.last_time = time.monotonic()
-        if not self.datagrams:
-            self.first_time, self.first_size = self.last_time, size
-        self.datagrams += 1
-        self.size += size
-
-    @property
-    def seconds(self) -> float:
-        """From the first datagram to the last."""
-        return self.last_time - self.first_time
-
-    @property
-    def rates(self) -> tuple[float, float] | None:
-        """Datagrams and bytes a second; None for fewer than two datagrams."""
-        if not self.seconds:
-            return None
-        # The first one begins the time and is not in it: three at one a second take two seconds.
-        return (self.datagrams - 1) / self.seconds, (self.size - self.first_size) / self.seconds
-
-    def __str__(self) -> str:
-        """Return it in words."""
-        text = amount(self.datagrams, self.size)
-        if self.rates is None:
-            return text
-        datagrams, size = self.rates
-        return (
-            f"{text} in {self.seconds:,.3f} s: {datagrams:,.1f} datagrams/s, {decimal(int(size))}/s"
-        )
-
-    def json(self) -> str:
-        """Return it as a JSON object."""
-        datagrams, size = self.rates or (None, None)
-        return json.dumps(
-            {
-                "datagrams": self.datagrams,
-                "bytes": self.size,
-                "seconds": self.seconds,
-                "datagrams_per_second": datagrams,
-                "bytes_per_second": size,
-            }
-        )
+    count: int | None
+    batch: int
+    timeout: float
+    duration: float
+    tick: float
+    """Seconds, as the two above: after this time go on though nothing came."""
 
 
 @click.command()
@@ -112,6 +61,37 @@ class _Tally:
 )
 @click.option("--count", "-n", metavar="N", type=COUNT, help="End after this many datagrams.")
 @click.option("--duration", type=SECONDS_OVER_ZERO, help="End after this many seconds.")
+@click.option(
+    "--batch",
+    metavar="N",
+    type=COUNT,
+    default=64,
+    show_default=True,
+    help="Take up to so many datagrams by one system call.",
+)
+@click.option("--rates", "with_rates", is_flag=True, help="Show how fast each stream comes.")
+@click.option(
+    "--every",
+    type=SECONDS_OVER_ZERO,
+    default=1.0,
+    show_default=True,
+    help="Seconds between what --rates shows.",
+)
+@click.option("--rtp", is_flag=True, help="Let --rates tell gaps and jitter by RTP headers.")
+@click.option(
+    "--clock-rate",
+    metavar="HZ",
+    type=COUNT,
+    default=DYNAMIC_RATE,
+    show_default=True,
+    help="The clock of RTP payload types that have none by RFC 3551.",
+)
+@click.option(
+    "--pcap",
+    metavar="FILE",
+    help="Write what arrives for Wireshark; - is the standard output.",
+)
+@click.option("--raw", is_flag=True, help="Write payloads alone, to pipe them into a player.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, see above.")
 def recv(
     groups: tuple[str, ...],
@@ -122,6 +102,13 @@ def recv(
     timeout: float | None,
     count: int | None,
     duration: float | None,
+    batch: int,
+    with_rates: bool,
+    every: float,
+    rtp: bool,
+    clock_rate: int,
+    pcap: str | None,
+    raw: bool,
     as_json: bool,
 ) -> None:
     """Print what arrives for multicast groups.
@@ -137,36 +124,54 @@ def recv(
     data is not UTF-8). The last line of the standard error is an object with datagrams, bytes,
     seconds, datagrams_per_second and bytes_per_second.
 
+    With --rates it shows for each stream, instead of datagrams, how many came and how fast, and how
+    evenly: jitter is that of RFC 3550, by the times in RTP headers with --rtp, else by the times
+    between datagrams. With --rtp it tells how many were lost, came twice or late as well. A
+    terminal has a table, a pipe a line a stream each --every seconds. 1,024 streams are kept.
+
+    --pcap keeps what arrives, with headers made anew and the system's times in nanoseconds.
+
     Ctrl-C and SIGTERM end it with exit code 0. The code is 1 if the time of --timeout or
     --duration was up before --count datagrams (without --count: any) had arrived.
     """
-    tally = _Tally()
+    exclusive = {"--raw": raw, "--pcap -": pcap == "-", "--rates": with_rates}
+    given = [name for name, is_given in {**exclusive, "--json": as_json}.items() if is_given]
+    if len(given) > 1 and given != ["--rates", "--json"]:
+        raise click.UsageError(f"{' and '.join(given)} cannot go together")
+    if rtp and not with_rates:
+        raise click.UsageError("--rtp needs --rates, which tells what is in its headers")
+    tally = Tally()
+    limits = _Limits(
+        count, batch, timeout or math.inf, duration or math.inf, every if with_rates else math.inf
+    )
     enough = True
-    with mcast.McastRx(groups, port, interfaces=interfaces or None, sources=sources or None) as rx:
+    with ExitStack() as stack:
+        shows: list[Show] = []
+        rx = mcast.McastRx(groups, port, interfaces=interfaces or None, sources=sources or None)
+        stack.enter_context(rx)
+        if pcap is not None:
+            shows.append(stack.enter_context(capture(pcap, rx.port)))
         # Both ask for the memberships, which end when a signal closes the receiver.
-        listening, columns = _listening(rx), _Columns(rx)
-        _close_on_signals(rx)
+        listening, columns = _listening(rx), Columns(rx)
+        on_signals(rx.close)  # That ends receiving.
         click.echo(listening, err=True)
-        with _output(columns, tally, as_json=as_json) as show:
-            try:
-                for burst in _bursts(rx, tally, count, timeout, duration):
-                    show(burst)
-            except TimeoutError:
-                enough = tally.datagrams >= (count or 1)
+        if with_rates:
+            streams = Streams(has_rtp=rtp, clock_rate=clock_rate)
+            shows.append(stack.enter_context(rates(rx, streams, every, as_json=as_json)))
+        elif raw:
+            shows.append(write_payloads)
+        elif pcap != "-":
+            shows.append(stack.enter_context(output(columns, tally, as_json=as_json)))
+        try:
+            for datagrams in _batches(rx, tally, limits):
+                for show in shows if datagrams else shows[-1:]:
+                    show(datagrams)
+        except TimeoutError:
+            enough = tally.datagrams >= (count or 1)
     if not enough:
         click.echo("the time is up", err=True)
-    click.echo(tally.json() if as_json else tally, err=True)
+    click.echo(json.dumps(tally.record()) if as_json else tally, err=True)
     sys.exit(0 if enough else 1)
-
-
-def _close_on_signals(rx: mcast.McastRx) -> None:
-    """Close `rx` at Ctrl-C and SIGTERM, which ends receiving."""
-
-    def close(_number: int, _frame: FrameType | None) -> None:
-        rx.close()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, close)
 
 
 def _listening(rx: mcast.McastRx) -> str:
@@ -179,121 +184,32 @@ def _listening(rx: mcast.McastRx) -> str:
     return f"listening on port {rx.port} for {groups}"
 
 
-def _bursts(
-    rx: mcast.McastRx,
-    tally: _Tally,
-    count: int | None,
-    timeout: float | None,
-    duration: float | None,
-) -> Iterator[list[mcast.Datagram]]:
-    """Yield what arrives, as lists of what is there at once, up to `count` or until `rx` closes.
+def _batches(
+    rx: mcast.McastRx, tally: Tally, limits: _Limits
+) -> Iterator[Sequence[mcast.Datagram]]:
+    """Yield what arrives together, up to the count or until `rx` closes, and nothing at a tick.
 
     Raises `TimeoutError` when the time is up.
     """
-    deadline = None if duration is None else time.monotonic() + duration
-    while count is None or tally.datagrams < count:
-        waits = [] if timeout is None else [timeout]
-        if deadline is not None:
-            waits.append(deadline - time.monotonic())
-        wait = min(waits, default=None)
-        if wait is not None and wait <= 0:
+    end = time.monotonic() + limits.duration
+    quiet = time.monotonic() + limits.timeout
+    while limits.count is None or tally.datagrams < limits.count:
+        left = min(end, quiet) - time.monotonic()
+        if left <= 0:
             raise TimeoutError
-        most = _BURST if count is None else min(_BURST, count - tally.datagrams)
-        burst: list[mcast.Datagram] = []
+        most = limits.batch
+        if limits.count is not None:
+            most = min(most, limits.count - tally.datagrams)
+        wait = min(left, limits.tick)
         try:
-            while len(burst) < most:
-                burst.append(rx.recv(0 if burst else wait))
-                tally.add(len(burst[-1].data))
-        except (BlockingIOError, mcast.ClosedError):
-            if not burst:
-                return
-        yield burst
-
-
-@contextmanager
-def _output(columns: _Columns, tally: _Tally, *, as_json: bool) -> Generator[Show]:
-    """Return a function that shows datagrams in the manner that fits the standard output."""
-    if as_json:
-        yield lambda burst: click.echo("\n".join(map(_json, burst)))
-        return
-    if not sys.stdout.isatty():
-        yield lambda burst: click.echo("\n".join(map(columns.line, burst)))
-        return
-    console = Console(highlight=False)
-    with console.status("waiting; Ctrl-C ends") as status:
-
-        def show(burst: list[mcast.Datagram]) -> None:
-            lines = [columns.fitted(datagram, console.width) for datagram in burst]
-            console.print(*lines, sep="\n")
-            status.update(f"{tally}; Ctrl-C ends")
-
-        yield show
-
-
-def _json(datagram: mcast.Datagram) -> str:
-    data = datagram.data
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = None
-    return json.dumps(
-        {
-            "source_host": datagram.source.host,
-            "source_port": datagram.source.port,
-            "group": str(datagram.group),
-            "interface": datagram.interface.name,
-            "interface_index": datagram.interface_index,
-            "ttl": datagram.ttl,
-            "timestamp_ns": datagram.timestamp_ns,
-            "size": len(data),
-            "data": base64.b64encode(data).decode(),
-            "text": text,
-        }
-    )
-
-
-def _readable(data: bytes) -> str:
-    """Return `data` as text if that can be printed, else in hexadecimal."""
-    try:
-        text = data.decode().translate(_ESCAPES)
-    except UnicodeDecodeError:
-        text = "\0"
-    return text if text.isprintable() else f"0x{data.hex()}"
-
-
-def _body(data: bytes) -> str:
-    return f"{len(data):5} B  {_readable(data)}"
-
-
-class _Columns:
-    """Datagrams as lines with columns below each other."""
-
-    def __init__(self, rx: mcast.McastRx) -> None:
-        """Make room for the groups and interfaces of `rx`."""
-        self._source = len("255.255.255.255:65535")
-        self._group = max(len(str(item.group)) for item in rx.memberships)
-        self._interface = max(len(on.name) for item in rx.memberships for on in item.interfaces)
-
-    def _heads(self, datagram: mcast.Datagram) -> list[tuple[str, str]]:
-        """Return what goes before size and payload, each with its style."""
-        source = endpoint(*datagram.source)
-        self._source = max(self._source, len(source))
-        return [
-            (f"{source:{self._source}}  ", "cyan"),
-            (f"{datagram.group!s:{self._group}}  ", ""),
-            (f"{datagram.interface.name:{self._interface}}  ", "dim"),
-        ]
-
-    def line(self, datagram: mcast.Datagram) -> str:
-        """Return all of `datagram`."""
-        return "".join(text for text, _ in self._heads(datagram)) + _body(datagram.data)
-
-    def fitted(self, datagram: mcast.Datagram, width: int) -> Text:
-        """Return `datagram` with as much of the payload as one line of `width` columns shows."""
-        head = Text.assemble(*self._heads(datagram))
-        room, between = width - head.cell_len, ""
-        if room < _NARROW:
-            room, between = width, "\n"
-        body = Text(_body(datagram.data)[:width])
-        body.truncate(room, overflow="ellipsis")
-        return Text.assemble(head, between, body)
+            batch = rx.recv_batch(most, timeout=None if wait == math.inf else wait)
+        except TimeoutError:
+            if limits.tick != math.inf:
+                yield ()
+            continue
+        except mcast.ClosedError:
+            return
+        for payload in batch.payloads():
+            tally.add(payload.nbytes)
+        quiet = time.monotonic() + limits.timeout
+        yield batch

@@ -1,0 +1,125 @@
+"""Showing what comes of each stream: a table that lives, a line each now and then, or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+import mcast
+
+from .showing import Show
+from .streams import Streams
+from .words import endpoint
+
+_BITS: Final = 8
+_UNITS: Final = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s")
+_GAPS: Final = ("lost", "duplicates", "reordered")
+
+
+@contextmanager
+def rates(
+    rx: mcast.McastRx, streams: Streams, interval: float, *, as_json: bool
+) -> Generator[Show]:
+    """Return a function that counts datagrams, and shows rates each `interval` seconds.
+
+    Call it with none as well, at least that often. What was counted is shown in the end, too.
+    """
+    live = None
+    if sys.stdout.isatty() and not as_json:
+        live = Live(_screen([], rx), console=Console(highlight=False), auto_refresh=False)
+    last = time.monotonic()
+
+    def tell(now: float) -> None:
+        told = streams.report(max(now - last, 1e-9))
+        if live is not None:
+            live.update(_screen(told, rx), refresh=True)
+            return
+        for line in map(json.dumps if as_json else _line, told):
+            click.echo(line)
+
+    def show(datagrams: Sequence[mcast.Datagram]) -> None:
+        nonlocal last
+        streams.add(datagrams)
+        now = time.monotonic()
+        if now - last >= interval:
+            tell(now)
+            last = now
+
+    if live is None:
+        yield show
+        tell(time.monotonic())
+        return
+    with live:
+        yield show
+        tell(time.monotonic())
+
+
+def _line(told: dict[str, Any]) -> str:
+    parts = [
+        endpoint(told["source_host"], told["source_port"]),
+        told["group"],
+        told["interface"],
+        f"{told['datagrams']} datagrams",
+        f"{told['datagrams_per_second']:.1f}/s",
+        _bits(told["bytes_per_second"]),
+        f"jitter {_milliseconds(told['jitter_seconds'])}",
+    ]
+    if "ssrc" in told:
+        parts += [f"ssrc {told['ssrc']:08x}", *(f"{name} {told[name]}" for name in _GAPS)]
+    return "  ".join(parts)
+
+
+def _screen(told: list[dict[str, Any]], rx: mcast.McastRx) -> Group:
+    """Return all that is shown at once."""
+    return Group(_table(told), f"thrown away by the system: {_dropped(rx)}; Ctrl-C ends")
+
+
+def _table(told: list[dict[str, Any]]) -> Table:
+    """Return the streams as a table that fits 80 columns."""
+    has_gaps = any("ssrc" in stream for stream in told)
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("source", overflow="fold", style="cyan")
+    table.add_column("group", overflow="fold")
+    for name in ("count", "per s", "rate", "jitter", *(_GAPS if has_gaps else ())):
+        # The last ones are long words for what is a number.
+        table.add_column(name[:6], justify="right", no_wrap=True)
+    for stream in told:
+        table.add_row(
+            endpoint(stream["source_host"], stream["source_port"]),
+            stream["group"],
+            str(stream["datagrams"]),
+            f"{stream['datagrams_per_second']:.1f}",
+            _bits(stream["bytes_per_second"]),
+            _milliseconds(stream["jitter_seconds"]),
+            *(str(stream.get(name, "")) for name in (_GAPS if has_gaps else ())),
+        )
+    return table
+
+
+def _dropped(rx: mcast.McastRx) -> str:
+    """Return how many datagrams found the receive buffer full, in words."""
+    try:
+        return f"{rx.dropped:,}"
+    except mcast.UnsupportedError:
+        return "not told"
+
+
+def _bits(size: float) -> str:
+    """Return bytes a second as bits, as networks are measured."""
+    value, unit = _BITS * size, 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3f} ms"
