@@ -106,6 +106,8 @@ def test_losses_are_told(two_hosts: tuple[Host, Host], group4: str, port: int, e
     stream = stream_of(told)
     assert stream["datagrams"] == datagrams
     assert stream["bytes"] == datagrams * (12 + len("payload"))
+    rate = stream["datagrams_per_second"]
+    assert stream["bytes_per_second"] == pytest.approx(rate * (12 + len("payload")))
     assert (stream["lost"], stream["duplicates"], stream["reordered"]) == (1000 - datagrams, 0, 0)
     assert (stream["source_host"], stream["group"]) == (alice.address("eth0", "inet"), group4)
 

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 import click
@@ -22,7 +22,8 @@ from .words import endpoint
 
 _BITS: Final = 8
 _UNITS: Final = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s")
-_GAPS: Final = ("lost", "duplicates", "reordered")
+_GAPS: Final = {"lost": "lost", "duplicates": "twice", "reordered": "late"}
+"""How tables, which have little room, call them."""
 
 
 @contextmanager
@@ -31,15 +32,16 @@ def rates(
 ) -> Generator[Show]:
     """Return a function that counts datagrams, and shows rates each `interval` seconds.
 
-    Call it with none as well, at least that often. What was counted is shown in the end, too.
+    Call it with none as well, at least that often. In the end the rates of the whole time are
+    shown.
     """
     live = None
     if sys.stdout.isatty() and not as_json:
         live = Live(_screen([], rx), console=Console(highlight=False), auto_refresh=False)
     last = time.monotonic()
 
-    def tell(now: float) -> None:
-        told = streams.report(max(now - last, 1e-9))
+    def tell(seconds: float | None) -> None:
+        told = streams.report(seconds)
         if live is not None:
             live.update(_screen(told, rx), refresh=True)
             return
@@ -51,16 +53,12 @@ def rates(
         streams.add(datagrams)
         now = time.monotonic()
         if now - last >= interval:
-            tell(now)
+            tell(now - last)
             last = now
 
-    if live is None:
+    with live or nullcontext():
         yield show
-        tell(time.monotonic())
-        return
-    with live:
-        yield show
-        tell(time.monotonic())
+        tell(None)
 
 
 def _line(told: dict[str, Any]) -> str:
@@ -69,7 +67,7 @@ def _line(told: dict[str, Any]) -> str:
         told["group"],
         told["interface"],
         f"{told['datagrams']} datagrams",
-        f"{told['datagrams_per_second']:.1f}/s",
+        f"{_number(told['datagrams_per_second'])}/s",
         _bits(told["bytes_per_second"]),
         f"jitter {_milliseconds(told['jitter_seconds'])}",
     ]
@@ -89,18 +87,18 @@ def _table(told: list[dict[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("source", overflow="fold", style="cyan")
     table.add_column("group", overflow="fold")
-    for name in ("count", "per s", "rate", "jitter", *(_GAPS if has_gaps else ())):
-        # The last ones are long words for what is a number.
-        table.add_column(name[:6], justify="right", no_wrap=True)
+    gaps = _GAPS if has_gaps else {}
+    for name in ("count", "per s", "rate", "jitter", *gaps.values()):
+        table.add_column(name, justify="right", no_wrap=True)
     for stream in told:
         table.add_row(
             endpoint(stream["source_host"], stream["source_port"]),
-            stream["group"],
+            f"{stream['group']} {stream['interface']}",
             str(stream["datagrams"]),
-            f"{stream['datagrams_per_second']:.1f}",
+            _number(stream["datagrams_per_second"]),
             _bits(stream["bytes_per_second"]),
             _milliseconds(stream["jitter_seconds"]),
-            *(str(stream.get(name, "")) for name in (_GAPS if has_gaps else ())),
+            *(str(stream.get(name, "")) for name in gaps),
         )
     return table
 
@@ -113,8 +111,14 @@ def _dropped(rx: mcast.McastRx) -> str:
         return "not told"
 
 
-def _bits(size: float) -> str:
+def _number(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.1f}"
+
+
+def _bits(size: float | None) -> str:
     """Return bytes a second as bits, as networks are measured."""
+    if size is None:
+        return "-"
     value, unit = _BITS * size, 0
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1000, unit + 1

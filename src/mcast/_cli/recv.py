@@ -127,7 +127,8 @@ def recv(
     With --rates it shows for each stream, instead of datagrams, how many came and how fast, and how
     evenly: jitter is that of RFC 3550, by the times in RTP headers with --rtp, else by the times
     between datagrams. With --rtp it tells how many were lost, came twice or late as well. A
-    terminal has a table, a pipe a line a stream each --every seconds. 1,024 streams are kept.
+    terminal has a table, a pipe a line a stream each --every seconds. In the end it tells the rates
+    of the whole time. 1,024 streams are kept.
 
     --pcap keeps what arrives, with headers made anew and the system's times in nanoseconds.
 

@@ -40,6 +40,8 @@ class Stream:
     jitter: float = 0.0
     """Seconds: how much the time on the way varies (RTP), or else the time between datagrams."""
     sequences: Sequences = field(default_factory=Sequences)
+    _first: int = 0
+    _first_size: int = 0
     _arrived: int = 0
     _before: float | None = None
     """How long it took from one datagram to the next, or of RTP what its clock says to that."""
@@ -54,6 +56,8 @@ class Stream:
             self._add_transit(header, rate, spacing)
         else:
             self._add_spacing(spacing)
+        if not self.datagrams:
+            self._first, self._first_size = datagram.timestamp_ns, len(datagram.data)
         self._arrived = datagram.timestamp_ns
         self.datagrams += 1
         self.size += len(datagram.data)
@@ -75,9 +79,16 @@ class Stream:
     def _smooth(self, difference: float) -> None:
         self.jitter += (difference - self.jitter) / _SMOOTHING
 
-    def report(self, seconds: float) -> dict[str, Any]:
-        """Return everything by name, with rates over the `seconds` since the last report."""
+    def report(self, seconds: float | None) -> dict[str, Any]:
+        """Return everything by name, with rates over the `seconds` since the last report.
+
+        None is for the time from the first datagram to the last; a rate is None where that is 0.
+        """
         datagrams, size = self._reported
+        if seconds is None:
+            # The first one begins the time, and is not in it.
+            datagrams, size = 1, self._first_size
+            seconds = (self._arrived - self._first) / _NANOSECONDS
         self._reported = (self.datagrams, self.size)
         told: dict[str, Any] = {
             "source_host": self.key.source.host,
@@ -86,8 +97,8 @@ class Stream:
             "interface": self.key.interface,
             "datagrams": self.datagrams,
             "bytes": self.size,
-            "datagrams_per_second": (self.datagrams - datagrams) / seconds,
-            "bytes_per_second": (self.size - size) / seconds,
+            "datagrams_per_second": (self.datagrams - datagrams) / seconds if seconds else None,
+            "bytes_per_second": (self.size - size) / seconds if seconds else None,
             "jitter_seconds": self.jitter,
         }
         if self.key.ssrc is not None:
@@ -130,7 +141,7 @@ class Streams:
             self._streams.move_to_end(key)
             stream.add(datagram, header, self._rate)
 
-    def report(self, seconds: float) -> list[dict[str, Any]]:
-        """Return what is known of each, with rates over the `seconds` since the last report."""
+    def report(self, seconds: float | None) -> list[dict[str, Any]]:
+        """Return what is known of each, as `Stream.report` tells it."""
         ordered = sorted(self._streams.items(), key=lambda item: str(item[0]))
         return [stream.report(seconds) for _, stream in ordered]
