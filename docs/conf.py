@@ -21,16 +21,18 @@ html_title = "mcast"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
+html_show_copyright = False
 
 nitpicky = True
 # Building takes no network, so the standard library's names lead nowhere; ours must lead somewhere.
 nitpick_ignore_regex = [(r"py:.*", r"(?!mcast\.).*")]
 
-myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 # Docstrings name things between single backticks, which `link_names` makes links where it can.
 default_role = "code"
+# They would make a dash of what begins an option.
+smartquotes = False
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autoclass_content = "both"
@@ -60,7 +62,9 @@ def link_names(
 
 def _linked(match: re.Match[str]) -> str:
     text = match[1]
-    is_public = text.partition(".")[0] in mcast.__all__
+    first = text.partition(".")[0]
+    # What begins small may be a parameter: `interfaces` is both.
+    is_public = first in mcast.__all__ and first[0].isupper()
     return f":py:obj:`{text} <mcast.{text}>`" if is_public else f"``{text}``"
 
 
@@ -79,7 +83,16 @@ def name_aliases(
     return _ALIAS.sub(r"\1", signature), _ALIAS.sub(r"\1", result or "")
 
 
+def keep_columns(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Let examples below a command's help stay in columns."""
+    shown = [line.removeprefix("| ") for line in lines if line.startswith("| ")]
+    if shown:
+        rest = [line for line in lines if not line.startswith("| ")]
+        lines[:] = [f"{shown[0]}:", "", *(f"   {line}" for line in shown[1:]), "", *rest]
+
+
 def setup(app: Sphinx) -> None:
-    """Register what is done to docstrings and signatures."""
+    """Register what is done to docstrings, signatures and the help of commands."""
+    app.connect("sphinx-click-process-epilog", keep_columns)
     app.connect("autodoc-process-signature", name_aliases)
     app.connect("autodoc-process-docstring", link_names)

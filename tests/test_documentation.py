@@ -102,13 +102,15 @@ def run(block: Block, host: Host, programs: Path) -> tuple[str, int | None]:
         assert process.stdout is not None
         watch = threading.Timer(TIMEOUT, end, [process])
         watch.start()
-        for line in process.stdout:
-            lines.append(line)
-            if until is not None and until in line:
-                break
-        else:
-            process.wait()
-        watch.cancel()
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if until is not None and until in line:
+                    break
+            else:
+                process.wait()
+        finally:
+            watch.cancel()
     return "".join(lines), process.returncode
 
 
