@@ -78,7 +78,7 @@ def scene(block: Block, hosts: tuple[Host, Host], programs: Path) -> Generator[N
     """Have the hosts as the block finds them, with what else runs there meanwhile."""
     here, there = hosts
     for command in block.notes.get("before", []):
-        here.run("sh", "-c", command)
+        here.run("sh", "-c", f'cd "$0" && {command}', programs.parent)
     with ExitStack() as meanwhile:
         for host, key in ((here, "beside"), (there, "peer")):
             for command in block.notes.get(key, []):

@@ -61,7 +61,8 @@ def _forgets(bridge: dict[str, Any]) -> Iterator[Finding | Doubt]:
     if not any(item.get("router", {}).get(name) for item in told):
         yield Finding(
             f"bridge {name} listens for members, and nobody asks for them",
-            "it forgets after some minutes who wants a group, and the stream stops",
+            "without a querier it sends every group to each of its ports, and other switches that "
+            "snoop forget after some minutes who wants one: the stream stops",
             f"`ip -details link show {name}`: mcast_snooping 1, mcast_querier 0; "
             f"`bridge -details mdb show dev {name}`: no router port, where queries come from",
             f"ip link set {name} type bridge mcast_querier 1",
