@@ -25,6 +25,13 @@ def test_a_healthy_host_is_well(host: Host, group: str) -> None:
     assert_well(host, group, "--interface", "eth0")
 
 
+def test_a_scope_names_the_interface(network: Network) -> None:
+    """An IPv6 group that carries its interface is looked at there."""
+    host = network.host("patient", eth0=0, eth1=1)
+    code, told = examine(host, "[ff12::1%eth1]:5000")
+    assert (code, told["interface"]) == (0, "eth1")
+
+
 def test_it_changes_nothing(host: Host) -> None:
     """The host is as it was, and no group stays joined."""
     looks = (["ip", "maddress"], ["ip", "address"], ["nft", "list", "ruleset"])

@@ -84,16 +84,19 @@ def doctor(
 
     It changes nothing. It joins the group for a moment and sends one datagram that does not leave
     the host. `group` is an administratively scoped one if left out; `port` is looked at if given.
-    `interface` is the one to receive on, by default the one that a sender would choose. `source` is
-    the host that sends, whose datagrams a reverse path filter may throw away; without it hosts on
-    the interface's network are meant. `ttl` is what they are sent with. `listen` is how many
-    seconds to listen for a querier, without which switches forget who wants a group: one asks
-    every 125 seconds (RFC 3376 section 8.2), so 130 tell.
+    `interface` is the one to receive on, by default that of the group's scope (``ff12::1%eth0``) or
+    the one that a sender would choose.
+
+    `source` is the host that sends, whose datagrams a reverse path filter may throw away; without
+    it hosts on the interface's network are meant. `ttl` is what it sends with. `listen` is how many
+    seconds to listen for a querier, without which switches forget who wants a group: one asks every
+    125 seconds (RFC 3376 section 8.2), so 130 tell.
 
     Raises `AddressError` and `InterfaceError` for what cannot be used, `ValueError` for another
     number, and `OSError`.
     """
-    address = _USUAL_GROUP if group is None else parse_group(group).address
+    address, scope = parse_group(_USUAL_GROUP if group is None else group)
+    interface = scope if interface is None else interface
     port = None if port is None else parse_port(port, lowest=1)
     sender = None if source is None else parse_source(source, address)
     if ttl is not None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import click
 
 import mcast
 
-from .showing import Show
+Write: TypeAlias = Callable[[int, Sequence[mcast.Datagram]], None]
+"""Takes the port that datagrams were sent to, which they do not tell, and the datagrams."""
 
 _RAW_IP: Final = 101
 """LINKTYPE_RAW: packets begin with the header of IPv4 or IPv6."""
@@ -25,8 +26,8 @@ _CHECKSUM: Final = 6
 
 
 @contextmanager
-def capture(path: str, port: int) -> Generator[Show]:
-    """Give a function that writes datagrams to `port` to a file, ``-`` for the standard output.
+def capture(path: str) -> Generator[Write]:
+    """Give a function that writes datagrams to a file, ``-`` for the standard output.
 
     Times are in nanoseconds. The system hands over payloads alone: their headers are made anew
     from what it tells beside. Raises `OSError`.
@@ -42,7 +43,7 @@ def capture(path: str, port: int) -> Generator[Show]:
         writer.write_header(None)
         file.flush()
 
-        def write(datagrams: Sequence[mcast.Datagram]) -> None:
+        def write(port: int, datagrams: Sequence[mcast.Datagram]) -> None:
             for datagram in datagrams:
                 seconds, nanoseconds = divmod(datagram.timestamp_ns, 1_000_000_000)
                 writer.write_packet(_packet(datagram, port), sec=seconds, usec=nanoseconds)

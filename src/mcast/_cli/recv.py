@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
@@ -147,11 +148,11 @@ def recv(
     )
     enough = True
     with ExitStack() as stack:
-        shows: list[Show] = []
+        # What cannot be written is refused before anything is joined.
+        write = None if pcap is None else stack.enter_context(capture(pcap))
         rx = mcast.McastRx(groups, port, interfaces=interfaces or None, sources=sources or None)
         stack.enter_context(rx)
-        if pcap is not None:
-            shows.append(stack.enter_context(capture(pcap, rx.port)))
+        shows: list[Show] = [] if write is None else [partial(write, rx.port)]
         # Both ask for the memberships, which end when a signal closes the receiver.
         listening, columns = _listening(rx), Columns(rx)
         on_signals(rx.close)  # That ends receiving.
