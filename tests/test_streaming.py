@@ -25,12 +25,14 @@ from tests.hosts import TIMEOUT, Host
 from tests.terminals import Terminal
 
 Process = subprocess.Popen[bytes]
+# All that a test sends has room, however long the receiver is kept waiting.
+RECV = ["-m", "mcast", "recv", "-i", "eth0", "--receive-buffer", str(8 << 20)]
 
 
 @contextmanager
 def receiving(host: Host, *arguments: str) -> Generator[Process]:
     """Run ``mcast recv`` on eth0 until the end, once it listens."""
-    command = [*host.interpreter, "-m", "mcast", "recv", "-i", "eth0", *arguments]
+    command = [*host.interpreter, *RECV, *arguments]
     with subprocess.Popen(
         host.argv(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -213,6 +215,33 @@ def test_a_capture_can_be_piped(two_hosts: tuple[Host, Host], group4: str, port:
     assert told == b""
 
 
+def send_too_much(group: str, port: int) -> int:
+    """Send more at once than a small receive buffer holds."""
+    with mcast.McastTx(group, port, interface="eth0") as tx:
+        return tx.send_batch([bytes(1000)] * 2000)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_the_system_threw_away_is_told(
+    two_hosts: tuple[Host, Host], group4: str, port: int, *, as_json: bool
+) -> None:
+    """What came and what was thrown away are what was sent."""
+    alice, bob = two_hosts
+    options = ["--receive-buffer", "4096", "--timeout", "1", *(["--json"] if as_json else [])]
+    with receiving(bob, *options, group4, str(port)) as process:
+        # It waits while it is stopped, and what comes meanwhile finds the buffer full.
+        process.send_signal(signal.SIGSTOP)
+        sent = alice.call(send_too_much, group4, port)
+        process.send_signal(signal.SIGCONT)
+        told, errors = ended(process)
+    came = len(told.splitlines())
+    assert 0 < came < sent
+    if as_json:
+        assert json.loads(errors[-1])["dropped"] == sent - came
+    else:
+        assert errors[-1].startswith(f"{sent - came:,} more were thrown away by the system: ")
+
+
 def test_a_file_that_cannot_be_written_is_refused(
     two_hosts: tuple[Host, Host], group4: str, port: int, tmp_path: Path
 ) -> None:
@@ -254,13 +283,13 @@ def test_options_that_exclude_each_other_are_refused(command: str, words: str) -
 def test_a_duration_ends_sending(two_hosts: tuple[Host, Host], group4: str, port: int) -> None:
     """Payloads go again and again in turn, as often as asked for, until the time is up."""
     alice, bob = two_hosts
-    with receiving(bob, "--json", "-n", "10", group4, str(port)) as process:
+    with receiving(bob, "--json", "--timeout", "2", group4, str(port)) as process:
         options = ["--duration", "0.5", "--rate", "100", "--json"]
         (account,) = map(json.loads, send(alice, *options, group4, str(port), "one", "two"))
         told, _ = ended(process)
     texts = [json.loads(line)["text"] for line in told.splitlines()]
-    assert texts == ["one", "two"] * 5
-    assert 10 <= account["datagrams"] <= 51
+    assert texts == (["one", "two"] * 26)[: account["datagrams"]]
+    assert 1 <= account["datagrams"] <= 51
     assert account["bytes"] == 3 * account["datagrams"]
     assert account["source_host"] == alice.address("eth0", "inet")
 
@@ -286,7 +315,7 @@ def test_a_terminal_has_a_table_of_rates(
 ) -> None:
     """It fits 80 columns, even with the addresses of IPv6 and all columns."""
     alice, bob = two_hosts
-    command = [*bob.interpreter, "-m", "mcast", "recv", "-i", "eth0", "--rates", "--rtp"]
+    command = [*bob.interpreter, *RECV, "--rates", "--rtp"]
     command += ["--every", "0.05", "-n", "2001", group6, str(port)]
     with Terminal(bob.argv(command)) as terminal:
         terminal.shown(until="Ctrl-C ends")

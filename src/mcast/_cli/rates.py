@@ -78,7 +78,9 @@ def _line(told: dict[str, Any]) -> str:
 
 def _screen(told: list[dict[str, Any]], rx: mcast.McastRx) -> Group:
     """Return all that is shown at once."""
-    return Group(_table(told), f"thrown away by the system: {_dropped(rx)}; Ctrl-C ends")
+    lost = dropped(rx)
+    counted = "not told" if lost is None else f"{lost:,}"
+    return Group(_table(told), f"thrown away by the system: {counted}; Ctrl-C ends")
 
 
 def _table(told: list[dict[str, Any]]) -> Table:
@@ -103,12 +105,12 @@ def _table(told: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _dropped(rx: mcast.McastRx) -> str:
-    """Return how many datagrams found the receive buffer full, in words."""
+def dropped(rx: mcast.McastRx) -> int | None:
+    """Return how many datagrams found the receive buffer full, None if the system does not tell."""
     try:
-        return f"{rx.dropped:,}"
+        return rx.dropped
     except mcast.UnsupportedError:
-        return "not told"
+        return None
 
 
 def _number(rate: float | None) -> str:

@@ -17,7 +17,7 @@ import mcast
 
 from .options import COUNT, PORT_OR_ANY, SECONDS_OVER_ZERO
 from .pcap import capture
-from .rates import rates
+from .rates import dropped, rates
 from .rtp import DYNAMIC_RATE
 from .showing import Columns, Show, output, write_payloads
 from .signals import on_signals
@@ -70,6 +70,12 @@ class _Limits:
     show_default=True,
     help="Take up to so many datagrams by one system call.",
 )
+@click.option(
+    "--receive-buffer",
+    metavar="BYTES",
+    type=COUNT,
+    help="Ask for so large a buffer for what comes while this is busy.",
+)
 @click.option("--rates", "with_rates", is_flag=True, help="Show how fast each stream comes.")
 @click.option(
     "--every",
@@ -104,6 +110,7 @@ def recv(
     count: int | None,
     duration: float | None,
     batch: int,
+    receive_buffer: int | None,
     with_rates: bool,
     every: float,
     rtp: bool,
@@ -123,7 +130,8 @@ def recv(
     With --json a line's keys are source_host, source_port, group, interface, interface_index,
     ttl, timestamp_ns (nanoseconds since the epoch), size (bytes), data (base64) and text (null if
     data is not UTF-8). The last line of the standard error is an object with datagrams, bytes,
-    seconds, datagrams_per_second and bytes_per_second.
+    seconds, datagrams_per_second, bytes_per_second and dropped: how many the system threw away,
+    null where it does not tell.
 
     With --rates it shows for each stream, instead of datagrams, how many came and how fast, and how
     evenly: jitter is that of RFC 3550, by the times in RTP headers with --rtp, else by the times
@@ -150,7 +158,13 @@ def recv(
     with ExitStack() as stack:
         # What cannot be written is refused before anything is joined.
         write = None if pcap is None else stack.enter_context(capture(pcap))
-        rx = mcast.McastRx(groups, port, interfaces=interfaces or None, sources=sources or None)
+        rx = mcast.McastRx(
+            groups,
+            port,
+            interfaces=interfaces or None,
+            sources=sources or None,
+            receive_buffer=receive_buffer,
+        )
         stack.enter_context(rx)
         shows: list[Show] = [] if write is None else [partial(write, rx.port)]
         # Both ask for the memberships, which end when a signal closes the receiver.
@@ -172,7 +186,17 @@ def recv(
             enough = tally.datagrams >= (count or 1)
     if not enough:
         click.echo("the time is up", err=True)
-    click.echo(json.dumps(tally.record()) if as_json else tally, err=True)
+    lost = dropped(rx)
+    if as_json:
+        click.echo(json.dumps(tally.record() | {"dropped": lost}), err=True)
+    else:
+        click.echo(tally, err=True)
+        if lost:
+            click.echo(
+                f"{lost:,} more were thrown away by the system: the receive buffer was full, "
+                "ask for a larger one by --receive-buffer",
+                err=True,
+            )
     sys.exit(0 if enough else 1)
 
 
