@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +181,7 @@ def test_a_capture_is_what_was_sent(
         (line, *_) = send(alice, "--ttl", "7", group, str(port), *texts)
         told, _ = ended(process)
     assert len(told.splitlines()) == 4
-    with RawPcapReader(str(path)) as reader:
+    with closing(RawPcapReader(str(path))) as reader:
         packets = list(reader)
     for (data, meta), text in zip(packets, texts, strict=True):
         packet: Any = IP(data) if version == 4 else IPv6(data)
