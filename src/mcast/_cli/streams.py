@@ -43,8 +43,10 @@ class Stream:
     _first: int = 0
     _first_size: int = 0
     _arrived: int = 0
-    _before: float | None = None
-    """How long it took from one datagram to the next, or of RTP what its clock says to that."""
+    _timestamp: int | None = None
+    """The last datagram's, by the clock of RTP."""
+    _spacing: float | None = None
+    """Seconds from the last datagram but one to the last."""
     _reported: tuple[int, int] = (0, 0)
     """Datagrams and bytes at the last report."""
 
@@ -64,17 +66,17 @@ class Stream:
 
     def _add_transit(self, header: rtp.Header, rate: int, spacing: float) -> None:
         """Compare the time between two datagrams with what their timestamps say of it."""
-        if self._before is not None:
-            ticks = (header.timestamp - int(self._before) + 2**31) % 2**32 - 2**31
+        if self._timestamp is not None:
+            ticks = (header.timestamp - self._timestamp + 2**31) % 2**32 - 2**31
             self._smooth(abs(spacing - ticks / header.clock_rate(rate)))
-        self._before = header.timestamp
+        self._timestamp = header.timestamp
 
     def _add_spacing(self, spacing: float) -> None:
         """Compare the time between two datagrams with that between the two before."""
-        if self._before is not None:
-            self._smooth(abs(spacing - self._before))
+        if self._spacing is not None:
+            self._smooth(abs(spacing - self._spacing))
         if self.datagrams:
-            self._before = spacing
+            self._spacing = spacing
 
     def _smooth(self, difference: float) -> None:
         self.jitter += (difference - self.jitter) / _SMOOTHING
@@ -120,7 +122,6 @@ class Streams:
         self._has_rtp = has_rtp
         self._rate = clock_rate
         self._streams: OrderedDict[Key, Stream] = OrderedDict()
-        self.forgotten = 0
 
     def add(self, datagrams: Iterable[mcast.Datagram]) -> None:
         """Take note of what came."""
@@ -137,7 +138,6 @@ class Streams:
                 stream = self._streams[key] = Stream(key)
                 if len(self._streams) > _MOST_STREAMS:
                     self._streams.popitem(last=False)
-                    self.forgotten += 1
             self._streams.move_to_end(key)
             stream.add(datagram, header, self._rate)
 

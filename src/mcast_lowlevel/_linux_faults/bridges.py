@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 from .._records import Doubt, Finding, Question
-from .programs import ask, find
+from .programs import ask_for_list, find
 
 _WITHIN: Final = {"veth", "tun"}
 """Kinds of interfaces that lead to containers and virtual machines on this host."""
@@ -21,7 +20,8 @@ def faults(question: Question) -> Iterator[Finding | Doubt]:
         return
     link = _link(program, name)
     if _is_bridge(link) and question.alternatives:
-        yield from _leads_nowhere(question, _show(program, "master", name))
+        ports = _show(program, "master", name)
+        yield from _leads_nowhere(question, question.alternatives[0], ports)
     if "master" in link:
         link = _link(program, link["master"])
     if _is_bridge(link):
@@ -33,17 +33,19 @@ def _is_bridge(link: dict[str, Any]) -> bool:
     return kind == "bridge"
 
 
-def _leads_nowhere(question: Question, ports: list[dict[str, Any]]) -> Iterator[Finding]:
+def _leads_nowhere(
+    question: Question, other: str, ports: list[dict[str, Any]]
+) -> Iterator[Finding]:
     """Look whether a bridge that was chosen by itself is one of containers."""
     kinds = {port["ifname"]: port.get("linkinfo", {}).get("info_kind") for port in ports}
-    if not question.alternatives or not _WITHIN.issuperset(kinds.values()):
+    if not _WITHIN.issuperset(kinds.values()):
         return
     name = question.interface.name
     yield Finding(
         f"{name} is a bridge of containers or virtual machines, and leads no further",
         "who names no interface sends there, and nobody outside of this host hears it",
         f"`ip link show master {name}`: {', '.join(kinds) or 'nothing'}",
-        f"mcast doctor {question.group} --interface {question.alternatives[0]}",
+        f"mcast doctor {question.group} --interface {other}",
     )
 
 
@@ -57,7 +59,7 @@ def _forgets(bridge: dict[str, Any]) -> Iterator[Finding | Doubt]:
         yield Doubt(f"whether somebody asks for members on {name}", "bridge is not installed")
         return
     # It tells where queries came from, of either version of IP, and keeps that for minutes.
-    told = json.loads(ask(program, "-json", "-details", "mdb", "show", "dev", name).output or "[]")
+    told = ask_for_list(program, "-json", "-details", "mdb", "show", "dev", name)
     if not any(item.get("router", {}).get(name) for item in told):
         yield Finding(
             f"bridge {name} listens for members, and nobody asks for them",
@@ -77,6 +79,6 @@ def _link(program: str, name: str) -> dict[str, Any]:
 
 def _show(program: str, *which: str) -> list[dict[str, Any]]:
     """Return what is known of interfaces."""
-    told = ask(program, "-json", "-details", "link", "show", *which)
-    links: list[dict[str, Any]] = json.loads(told.output or "[]")
-    return [link for link in links if link]
+    return [
+        link for link in ask_for_list(program, "-json", "-details", "link", "show", *which) if link
+    ]

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple, TypeAlias
 
 from .._records import Finding, Question
 from .kernel import setting, table
-from .sockets import sockets_on
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -38,9 +37,8 @@ class _Limit(NamedTuple):
 
 def faults(question: Question, port: int) -> Iterator[Finding]:
     """Yield that who listens on the port is no member, or can name no more sources."""
-    if sockets_on(port, question.group.version):
-        yield from _membership(question, port)
-        yield from _sources(question)
+    yield from _membership(question, port)
+    yield from _sources(question)
 
 
 def _membership(question: Question, port: int) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .._options import set_option
 from .._records import Doubt, Finding, Question
+from .._requests import family_of
 from .._table import SocketOption
 from . import memberships
 from .kernel import setting
@@ -18,17 +19,21 @@ from .sockets import UdpSocket, sockets_on
 
 def faults(question: Question) -> Iterator[Finding | Doubt]:
     """Yield that the port is held, or what is wrong with who listens there."""
-    if question.port is not None:
-        held = list(_held(question.group.version, question.port))
-        yield from held
-        if not held:
-            yield from _drops(question.group.version, question.port)
-            yield from memberships.faults(question, question.port)
+    port = question.port
+    if port is None:
+        return
+    sockets = sockets_on(port, question.group.version)
+    held = list(_held(family_of(question.group), port, sockets))
+    yield from held
+    if sockets and not held:
+        yield from _drops(question.group.version, port, sockets)
+        yield from memberships.faults(question, port)
 
 
-def _held(version: int, port: int) -> Iterator[Finding | Doubt]:
+def _held(
+    family: socket.AddressFamily, port: int, sockets: list[UdpSocket]
+) -> Iterator[Finding | Doubt]:
     """Look whether another program holds the port and does not share it."""
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         set_option(probe.fileno(), family, SocketOption.SHARE_PORT, 1)
         if family == socket.AF_INET6:
@@ -43,7 +48,7 @@ def _held(version: int, port: int) -> Iterator[Finding | Doubt]:
                 raise
         else:
             return
-    holders = _holders(sockets_on(port, version))
+    holders = _holders(sockets)
     who = _named(holders)
     yield Finding(
         f"port {port} is held by a program that does not share it",
@@ -53,9 +58,9 @@ def _held(version: int, port: int) -> Iterator[Finding | Doubt]:
     )
 
 
-def _drops(version: int, port: int) -> Iterator[Finding]:
+def _drops(version: int, port: int, sockets: list[UdpSocket]) -> Iterator[Finding]:
     """Look whether datagrams found the receive buffers of who listens full."""
-    full = [item for item in sockets_on(port, version) if item.dropped]
+    full = [item for item in sockets if item.dropped]
     if not full:
         return
     who = _named(_holders(full)) or "who listens there"

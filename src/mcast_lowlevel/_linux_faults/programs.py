@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 _SECONDS: Final = 10
 _PLACES: Final = ("/usr/sbin", "/sbin")
@@ -41,3 +42,9 @@ def ask(program: str, *arguments: str) -> Answer:
         return Answer("", str(error))
     failed = done.returncode != 0
     return Answer(done.stdout, (done.stderr.strip() or "it fails") if failed else "")
+
+
+def ask_for_list(program: str, *arguments: str) -> list[dict[str, Any]]:
+    """Return what a program of iproute2 prints as JSON, nothing if it fails."""
+    items: list[dict[str, Any]] = json.loads(ask(program, *arguments).output or "[]")
+    return items

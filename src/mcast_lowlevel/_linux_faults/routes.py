@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from typing import Final
 
 from .._records import Finding, Question
 from .kernel import setting
-from .programs import ask, find
+from .programs import ask_for_list, find
 
 _STRICT: Final = 1
 
@@ -50,8 +49,8 @@ def _way_to_the_group(question: Question) -> Iterator[Finding]:
     # IPv6 has a route for groups on each interface, which says nothing of preference.
     if question.alternatives is None or program is None or group.version != 4:
         return
-    told = ask(program, "-json", "route", "get", str(group))
-    led = next((route["dev"] for route in json.loads(told.output or "[]")), name)
+    routes = ask_for_list(program, "-json", "route", "get", str(group))
+    led = next((route["dev"] for route in routes), name)
     if led != name:
         yield Finding(
             f"a route leads {group} to {led}, and not to {name}",
